@@ -1,0 +1,1 @@
+"""This is where doit learns hygge's commands: one module for each."""

@@ -1,0 +1,100 @@
+"""This is where `doit plan` shows what a run would do, and why."""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+from typing import Any
+
+from doit.cmd_base import DoitCmdBase
+
+from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell_broken
+from hygge.tasks import PartitionTask
+
+STALE = 4
+"""Exit code of ``--check`` when something is stale."""
+
+FOLDED = 3
+"""From how many neighbours with the same reason on they are shown in one line."""
+
+
+class Plan(Telling, DoitCmdBase):  # type: ignore[misc]
+    """Shows what was decided; moves nothing, takes no lock."""
+
+    name = "plan"
+    doc_purpose = "show what a run would move, and why"
+    doc_usage = "[FLOW|TASK|PATTERN ...]"
+    doc_description = None
+    cmd_options = (
+        {
+            "name": "check",
+            "long": "check",
+            "type": bool,
+            "default": False,
+            "help": "exit with 4 if anything is stale [default: %(default)s]",
+        },
+    )
+
+    def _execute(self, check: bool, pos_args: list[str]) -> int:
+        partitions = self._selected(pos_args)
+        stale = [task for task in partitions if task.decision.reason is not None]
+        rows = [
+            row
+            for _, group in itertools.groupby(stale, key=_alike)
+            for row in _rows(list(group))
+        ]
+        widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
+        for task, action, reason in rows:
+            self.outstream.write(f"{task:<{widths[0]}}  {action:<{widths[1]}}  {reason}\n")
+        self.outstream.write(_summary(stale, len(partitions)))
+        if tell_broken(self.task_list):
+            return NOTHING_STARTED
+        return STALE if check and stale else 0
+
+    def _selected(self, names: list[str]) -> list[PartitionTask]:
+        """Return the partitions that *names*, or everything, stand for.
+
+        Raises:
+            UsageError: A name stands for nothing.
+        """
+        for name in names:
+            if not any(_matches(task.name, name) for task in self.task_list):
+                raise no_task(name, [task.name for task in self.task_list])
+        return [
+            task
+            for task in self.task_list
+            if isinstance(task, PartitionTask)
+            and (
+                not names
+                or any(_matches(task.name, n) or task.subtask_of == n for n in names)
+            )
+        ]
+
+
+def _matches(task: str, name: str) -> bool:
+    return task == name or ("*" in name and fnmatch.fnmatch(task, name))
+
+
+def _alike(task: PartitionTask) -> tuple[Any, ...]:
+    return task.subtask_of, task.decision.partition is None, str(task.decision.reason)
+
+
+def _rows(group: list[PartitionTask]) -> list[tuple[str, str, str]]:
+    """Return the lines for neighbours with the same reason."""
+    decision = group[0].decision
+    action = "move" if decision.partition is not None else "remove"
+    reason = str(decision.reason)
+    if len(group) < FOLDED:
+        return [(task.name, action, reason) for task in group]
+    last = group[-1].name.partition(":")[2]
+    return [(f"{group[0].name} … {last}", action, f"{reason} ({len(group):,} partitions)")]
+
+
+def _summary(stale: list[PartitionTask], total: int) -> str:
+    if not stale:
+        return f"Nothing to move: {total:,} up to date.\n"
+    removed = sum(task.decision.partition is None for task in stale)
+    parts = [f"{len(stale) - removed:,} to move"]
+    if removed:
+        parts.append(f"{removed:,} to remove")
+    return f"{', '.join(parts)}, {total - len(stale):,} up to date.\n"

@@ -1,0 +1,224 @@
+"""This is where `doit` brings every store up to date, and stops in good order when it is told to."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import inspect
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import doit.cmd_run
+import doit.doit_cmd
+from doit.exceptions import UnmetDependency
+from doit.runner import ERROR, MThreadRunner, Runner
+
+from hygge import tasks
+from hygge.commands.telling import NOTHING_STARTED, Telling, tell
+from hygge.coordinator import Options
+from hygge.errors import ConfigError, UsageError, did_you_mean
+from hygge.run import forget_vanished
+from hygge.tasks import BrokenFlowTask, Invocation
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What asks for an orderly stop."""
+
+CONFIG_KEYS = {"action_string_formatting", "codec_cls", "default_tasks", "minversion"}
+"""What DOIT_CONFIG may hold beside the options of commands."""
+
+
+class Orderly:
+    """Mixed into doit's runners: stops on request, and forgets nothing that has not changed."""
+
+    final_result: int
+    dep_manager: Any
+    reporter: Any
+
+    # doit's runners look at this attribute before each task; here it also says whether a signal
+    # has come, so that what is in flight is finished and recorded.
+    @property
+    def _stop_running(self) -> bool:
+        return self._stopped or bool(tasks.current.stopped_by)
+
+    @_stop_running.setter
+    def _stop_running(self, value: bool) -> None:
+        self._stopped = value
+
+    def select_task(self, node: Any, tasks_dict: dict[str, Any]) -> bool:
+        """Also refuse a task whose ``setup`` failed; doit runs it under ``--continue``."""
+        if node.run_status == "run" and node.bad_deps:
+            names = " ".join(bad.task.name for bad in node.bad_deps)
+            self._handle_task_error(node, UnmetDependency(names))  # type: ignore[attr-defined]
+            return False
+        return bool(super().select_task(node, tasks_dict))  # type: ignore[misc]
+
+    def teardown(self) -> None:
+        """Also make a failing teardown fail the run; doit exits with 0."""
+        complained = self.reporter.cleanup_error
+
+        def complain(error: Any) -> None:
+            self.final_result = ERROR
+            complained(error)
+
+        self.reporter.cleanup_error = complain
+        super().teardown()  # type: ignore[misc]
+
+    def finish(self) -> int:
+        """Also wait for the disk, before the state is closed."""
+        run = tasks.current.run
+        if run is not None:
+            outcome = "failed" if self.final_result else "succeeded"
+            run.finish("job.interrupted" if tasks.current.stopped_by else f"job.{outcome}")
+        return int(super().finish())  # type: ignore[misc]
+
+
+class OrderlyRunner(Orderly, Runner):  # type: ignore[misc]
+    """One task after the other."""
+
+
+class OrderlyThreadRunner(Orderly, MThreadRunner):  # type: ignore[misc]
+    """Several tasks at once, in threads."""
+
+
+class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
+    """doit's ``run``, and what hygge needs beside."""
+
+    cmd_options = (
+        *doit.cmd_run.Run.cmd_options,
+        {
+            "name": "wait",
+            "long": "wait",
+            "type": bool,
+            "default": False,
+            "help": "wait while another run holds the project [default: %(default)s]",
+        },
+        {
+            "name": "allow_prune",
+            "long": "allow-prune",
+            "type": bool,
+            "default": False,
+            "help": "let a home lose more than half of its partitions [default: %(default)s]",
+        },
+        {
+            "name": "debug",
+            "long": "debug",
+            "type": bool,
+            "default": False,
+            "help": "show tracebacks [default: %(default)s]",
+        },
+    )
+
+    def execute(self, params: Any, args: list[str]) -> int | None:
+        """Bring up to date what *args* name, or everything; return an exit code."""
+        options = Options(forced=params["always"], allow_prune=params["allow_prune"])
+        tasks.current = Invocation(
+            moves=True, wait=params["wait"], options=options, debug=params["debug"]
+        )
+        # What the command line says; the rest of params is not merged before dodo.py is read.
+        self._processes_wanted = params["par_type"] == "process" and params["num_process"]
+        self._explicit = "par_type" in params._non_default_keys
+        try:
+            return super().execute(params, args)
+        except KeyboardInterrupt:
+            sys.stderr.write("Stopped before anything was moved; run `doit` to go on.\n")
+            return 128 + signal.SIGINT
+
+    def _execute(self, **options: Any) -> int:
+        invocation = tasks.current
+        if invocation.plan is None or invocation.run is None:
+            return int(super()._execute(**options))
+        self._check_usage()
+        broken = [task for task in self.task_list if isinstance(task, BrokenFlowTask)]
+        broken = [task for task in broken if self._is_selected(task.name)]
+        if broken and not options["continue_"]:
+            for task in broken:
+                tell(task.error)
+            self.dep_manager.close()
+            return NOTHING_STARTED
+        if self.sel_tasks is None or not self.sel_tasks:
+            names = [flow.name for flow in invocation.plan.flows]
+            forget_vanished(self.dep_manager.backend, names)
+        with _stopping_on_signals(), _orderly_runners():
+            result = int(super()._execute(**options))
+        return 128 + invocation.stopped_by if invocation.stopped_by else result
+
+    # doit reads from the signature which options to hand over.
+    _execute.__signature__ = inspect.signature(doit.cmd_run.Run._execute)  # type: ignore[attr-defined]
+
+    def _is_selected(self, flow: str) -> bool:
+        """Tell whether the command line asks for *flow* or for a part of it."""
+        return not self.sel_tasks or any(
+            name == flow or name.startswith(f"{flow}:") or fnmatch.fnmatch(flow, name)
+            for name in self.sel_tasks
+        )
+
+    def _check_usage(self) -> None:
+        """Refuse what doit would take, but not for what was meant.
+
+        Raises:
+            HyggeError: To be mended on the command line, or in DOIT_CONFIG.
+        """
+        _check_variables({target for task in self.task_list for target in task.targets})
+        if self._processes_wanted and self._explicit:
+            raise UsageError(
+                "partitions are moved by threads, not by processes",
+                "-P process",
+                "leave it out: doit -n 2",
+            )
+        known = CONFIG_KEYS | {
+            option.name for command in doit.doit_cmd.DoitMain.DOIT_CMDS
+            for option in map(doit.cmdparse.CmdOption, command.cmd_options)
+        } | {option.name for option in self.cmdparser.options}
+        for key in self.loader.load_doit_config():
+            if key not in known:
+                raise ConfigError(
+                    f"unknown key '{key}' in DOIT_CONFIG",
+                    "dodo.py",
+                    did_you_mean(key, sorted(known)),
+                )
+
+
+def _check_variables(targets: set[str]) -> None:
+    """Refuse an argument with ``=`` that is no variable: doit would then run everything."""
+    for name, value in (doit.doit_cmd._CMDLINE_VARS or {}).items():
+        argument = f"{name}={value}"
+        if not name.isidentifier() or "=" in value or argument in targets:
+            raise UsageError(
+                f"'{argument}' names no task: doit takes it for a variable",
+                hint="name the partition instead; its key has no 'name=': doit list --all",
+            )
+
+
+@contextlib.contextmanager
+def _orderly_runners() -> Iterator[None]:
+    """Let doit's ``run`` use our runners, which it offers no other way to choose."""
+    before = doit.cmd_run.Runner, doit.cmd_run.MThreadRunner
+    doit.cmd_run.Runner, doit.cmd_run.MThreadRunner = OrderlyRunner, OrderlyThreadRunner
+    try:
+        yield
+    finally:
+        doit.cmd_run.Runner, doit.cmd_run.MThreadRunner = before
+
+
+@contextlib.contextmanager
+def _stopping_on_signals() -> Iterator[None]:
+    """Turn the first signal into an orderly stop; the second ends the process at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if tasks.current.stopped_by:
+            # As after a kill: what is half-written is cleared away by the next run.
+            os._exit(128 + number)
+        tasks.current.stopped_by = number
+
+    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+

@@ -1,0 +1,48 @@
+"""This is where `doit schema` writes the JSON Schema that makes an editor explain a flow."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from doit.cmd_base import Command
+
+from hygge import schema
+from hygge.commands.telling import NOTHING_STARTED, tell
+from hygge.errors import UsageError, did_you_mean
+
+NAMES = ("flow", "project")
+
+
+class Schema(Command):  # type: ignore[misc]
+    """Prints a schema, or writes it to a file."""
+
+    name = "schema"
+    doc_purpose = "write the JSON Schema of flows or of hygge.yml, for editors"
+    doc_usage = "[flow|project]"
+    doc_description = None
+    cmd_options = (
+        {
+            "name": "output",
+            "short": "o",
+            "long": "output",
+            "type": str,
+            "default": "",
+            "help": "write to this file instead of standard output",
+        },
+    )
+
+    def execute(self, opt_values: Any, pos_args: list[str]) -> int:
+        """Write the schema; return an exit code."""
+        name = pos_args[0] if pos_args else "flow"
+        if name not in NAMES or len(pos_args) > 1:
+            tell(UsageError(f"no schema '{' '.join(pos_args)}'", hint=did_you_mean(name, NAMES)))
+            return NOTHING_STARTED
+        text = json.dumps(schema.composed(name), indent=2, ensure_ascii=False) + "\n"
+        if opt_values["output"]:
+            Path(opt_values["output"]).write_text(text, encoding="utf-8")
+        else:
+            sys.stdout.write(text)
+        return 0

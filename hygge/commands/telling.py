@@ -1,0 +1,64 @@
+"""This is where what goes wrong in a command is told in three lines instead of a traceback."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+from doit.exceptions import InvalidCommand
+
+from hygge import tasks
+from hygge.errors import HyggeError, UsageError, nearest
+
+NOTHING_STARTED = 3
+"""Exit code: the configuration, the command line or another run kept it from starting."""
+
+
+class Telling:
+    """Mixed into a doit command; a project that is not hygge's is left as doit has it."""
+
+    task_list: list[Any]
+
+    def execute(self, params: Any, args: list[str]) -> int | None:
+        """Execute the command; say on stderr what a person can mend, and return 3."""
+        try:
+            result: int | None = super().execute(params, args)  # type: ignore[misc]
+        except HyggeError as error:
+            tell(error)
+            return NOTHING_STARTED
+        except InvalidCommand as error:
+            unknown = _unknown_task(error)
+            if tasks.current.plan is None or unknown is None:
+                raise
+            tell(no_task(unknown, [task.name for task in self.task_list]))
+            return NOTHING_STARTED
+        return result
+
+
+def tell(error: HyggeError) -> None:
+    """Write *error* to stderr."""
+    sys.stderr.write(f"error: {error}\n")
+
+
+def no_task(name: str, known: list[str]) -> UsageError:
+    """Build the error for a task that does not exist."""
+    flow = name.partition(":")[0]
+    near = nearest(name, known) if flow in known or ":" not in name else nearest(flow, known)
+    hint = f"did you mean '{near}'?" if near else "see what there is: doit list --all"
+    return UsageError(f"no task '{name}'", hint=hint)
+
+
+def tell_broken(task_list: list[Any]) -> bool:
+    """Write to stderr why flows can't be used; tell whether there are any."""
+    broken = [task for task in task_list if isinstance(task, tasks.BrokenFlowTask)]
+    for task in broken:
+        tell(task.error)
+    return bool(broken)
+
+
+def _unknown_task(error: InvalidCommand) -> str | None:
+    if error.not_found is not None:
+        return str(error.not_found)
+    match = re.fullmatch(r"'(.*)' is not a task\.", str(error), re.DOTALL)
+    return match[1] if match else None

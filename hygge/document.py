@@ -1,0 +1,199 @@
+"""This is where YAML text becomes plain values that know their line."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from hygge.errors import ConfigError
+
+Path = tuple[str | int, ...]
+"""Keys and indexes that lead from the top of a document to a value."""
+
+MOST_NODES = 100_000
+"""Values a document may have after its aliases are expanded; more is a mistake or an attack."""
+
+_VARIABLE = re.compile(r"\$(\$\{)|\$\{([^}]*)\}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a text file."""
+
+    file: str
+    """Path, relative to the project's root."""
+    line: int
+    """1 is the first."""
+    column: int
+    """1 is the first."""
+    text: str
+    """The whole line, without its line break."""
+
+    def __str__(self) -> str:
+        shown = self.text.lstrip()
+        head = f"{self.file}:{self.line}:{self.column}  "
+        caret = len("  at ") + len(head) + self.column - 1 - (len(self.text) - len(shown))
+        return f"{head}{shown}\n{' ' * caret}^"
+
+
+@dataclass(frozen=True)
+class Document:
+    """Values with the places they were written at."""
+
+    values: Any
+    """Plain dicts, lists, strings, numbers, booleans and None; ``${VAR}`` is expanded."""
+    places: Mapping[Path, Place] = field(default_factory=dict)
+    """Where each value stands."""
+    keys: Mapping[Path, Place] = field(default_factory=dict)
+    """Where the key of each value stands."""
+
+    def place(self, path: Path) -> Place | None:
+        """Return where the value at *path* stands, or the nearest thing around it."""
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path)
+
+    def error(self, path: Path, what: str, hint: str = "") -> ConfigError:
+        """Build the error for a wrong value at *path*."""
+        return ConfigError(what, str(self.place(path) or ""), hint)
+
+    def key_error(self, path: Path, what: str, hint: str = "") -> ConfigError:
+        """Build the error for a wrong key at *path*."""
+        return ConfigError(what, str(self.keys.get(path) or self.place(path) or ""), hint)
+
+    def over(self, defaults: Document) -> Document:
+        """Return this document with *defaults* merged below it, mapping by mapping."""
+        return Document(
+            merged(defaults.values, self.values),
+            {**defaults.places, **self.places},
+            {**defaults.keys, **self.keys},
+        )
+
+
+def merged(below: Any, above: Any) -> Any:
+    """Return *above*, with what it lacks taken from *below*; only mappings are merged."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    result = dict(below)
+    for key, value in above.items():
+        result[key] = merged(below[key], value) if key in below else value
+    return result
+
+
+def parse(text: str, file: str, environment: Mapping[str, str] = os.environ) -> Document:
+    """Read YAML *text* that stands in *file*, with ``${VAR}`` taken from *environment*.
+
+    Raises:
+        ConfigError: Not YAML, a key stands twice, or a variable is not set.
+    """
+    lines = text.split("\n")
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise _syntax_error(error, file, lines) from error
+    reader = _Reader(file, lines, environment)
+    if node is None:
+        return Document({}, {(): reader.at(0, 0)})
+    return Document(reader.value(node, ()), reader.places, reader.keys)
+
+
+def _syntax_error(error: yaml.YAMLError, file: str, lines: list[str]) -> ConfigError:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error).split("\n")[0]
+    if mark is None:
+        return ConfigError(f"not YAML: {problem}", file)
+    line = min(mark.line, len(lines) - 1)
+    place = Place(file, line + 1, mark.column + 1, lines[line].rstrip("\r"))
+    hint = "indent with spaces" if "\\t" in problem else "quote the value, or mind the indentation"
+    return ConfigError(f"not YAML: {problem}", str(place), hint)
+
+
+class _Reader:
+    """Builds values from YAML nodes; remembers where each stood."""
+
+    def __init__(self, file: str, lines: list[str], environment: Mapping[str, str]) -> None:
+        self.file = file
+        self.lines = lines
+        self.environment = environment
+        self.places: dict[Path, Place] = {}
+        self.keys: dict[Path, Place] = {}
+        self._scalars = yaml.SafeLoader("")
+        self._open: set[int] = set()
+        self._count = 0
+
+    def at(self, line: int, column: int) -> Place:
+        text = self.lines[line].rstrip("\r") if line < len(self.lines) else ""
+        return Place(self.file, line + 1, column + 1, text)
+
+    def value(self, node: yaml.Node, path: Path) -> Any:
+        place = self.at(node.start_mark.line, node.start_mark.column)
+        self.places[path] = place
+        self._count += 1
+        if self._count > MOST_NODES:
+            raise ConfigError(f"more than {MOST_NODES:,} values", str(place), "use fewer aliases")
+        if id(node) in self._open:
+            raise ConfigError("a value that contains itself", str(place), "remove the alias")
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, place)
+        self._open.add(id(node))
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node, path)
+            return [self.value(each, (*path, i)) for i, each in enumerate(node.value)]
+        finally:
+            self._open.discard(id(node))
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            place = self.at(key_node.start_mark.line, key_node.start_mark.column)
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.value == "<<":
+                raise ConfigError("a key must be a plain name", str(place), "write it out")
+            key = key_node.value
+            if key in result:
+                first = self.keys[(*path, key)].line
+                raise ConfigError(
+                    f"the key '{key}' stands twice", str(place), f"remove it, or line {first}"
+                )
+            self.keys[(*path, key)] = place
+            result[key] = self.value(value_node, (*path, key))
+        return result
+
+    def _scalar(self, node: yaml.ScalarNode, place: Place) -> Any:
+        kind = node.tag.rpartition(":")[2]
+        if kind in ("str", "timestamp", "binary"):
+            return self._expanded(node.value, place)
+        if kind not in ("null", "bool", "int", "float"):
+            raise ConfigError(f"unknown YAML tag '{node.tag}'", str(place), "remove it")
+        try:
+            return self._scalars.construct_object(node)
+        except ValueError as error:
+            raise ConfigError(f"not a {kind}: '{node.value}'", str(place), "quote it") from error
+
+    def _expanded(self, text: str, place: Place) -> str:
+        def replace(match: re.Match[str]) -> str:
+            if match[1]:
+                return "${"
+            name, has_default, default = match[2].partition(":-")
+            if not _NAME.fullmatch(name):
+                raise ConfigError(
+                    f"'{match[0]}' is not a variable", str(place), "write $${ for a literal ${"
+                )
+            if name in self.environment and (self.environment[name] or not has_default):
+                return self.environment[name]
+            if has_default:
+                return default
+            raise ConfigError(
+                f"the variable '{name}' is not set",
+                str(place),
+                f"set it: export {name}=..., or give a default: ${{{name}:-...}}",
+            )
+
+        return _VARIABLE.sub(replace, text) if "$" in text else text

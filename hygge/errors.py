@@ -1,0 +1,85 @@
+"""This is where every error a person can meet is declared, one class for each place to mend it.
+
+::
+
+    HyggeError
+    ├── ConfigError      a flow's YAML, hygge.yml or dodo.py
+    ├── UsageError       the command line
+    ├── HomeError        the source
+    │   └── SourceChanged    it was written to while it was read
+    ├── StoreError       the place where data settles
+    ├── StateError       .doit.db or .hygge/
+    └── RunInProgress    another run holds the project
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HyggeError(Exception):
+    """Something a person can mend.
+
+    Args:
+        what: What happened, in one line, values quoted.
+        where: ``file:line:column  text`` with a caret below, a path or a task; empty if unknown.
+        hint: What to do; empty if nothing is known to help.
+    """
+
+    def __init__(self, what: str, where: str = "", hint: str = "") -> None:
+        super().__init__(what, where, hint)
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.where:
+            lines.append("  at " + self.where)
+        if self.hint:
+            lines.append("  try: " + self.hint)
+        return "\n".join(lines)
+
+
+class ConfigError(HyggeError):
+    """To be mended in YAML or in dodo.py. Nothing was started."""
+
+
+class UsageError(HyggeError):
+    """To be mended on the command line. Nothing was started."""
+
+
+class HomeError(HyggeError):
+    """To be mended at the source. Nothing was changed in the store."""
+
+
+class SourceChanged(HomeError):
+    """The source was written to while it was read. Nothing was changed in the store."""
+
+
+class StoreError(HyggeError):
+    """To be mended where the data settles. Nothing was changed."""
+
+
+class StateError(HyggeError):
+    """To be mended at ``.doit.db`` or ``.hygge/``. Nothing was moved."""
+
+
+class RunInProgress(HyggeError):
+    """Another process holds the project. Nothing was started."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the one of *known* that *name* most likely meant, or None."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names the near miss, or all that is *known* where nothing is near."""
+    known = list(known)
+    near = nearest(name, known)
+    if near is not None:
+        return f"did you mean '{near}'?"
+    return "one of " + ", ".join(f"'{each}'" for each in known)

@@ -1,0 +1,1 @@
+"""This is where data comes from: one module for each kind that can be read."""

@@ -1,0 +1,109 @@
+"""This is where what every home promises is written down."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from hygge.errors import ConfigError
+from hygge.flow import Section, section_of
+from hygge.partition import Partition
+from hygge.registry import Registry
+
+if TYPE_CHECKING:
+    import polars as pl
+
+homes: Registry[Home] = Registry("home")
+"""Every kind of home, by name."""
+
+
+class Home(ABC):
+    """Where data comes from. Knows neither the store nor what was moved before."""
+
+    kind: ClassVar[str]
+    """The ``type`` in YAML."""
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """Endings of file names that mean this kind; empty for what is no file."""
+
+    def __init_subclass__(cls, kind: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if kind is not None:
+            cls.kind = kind
+            homes.add(kind, cls)
+
+    @abstractmethod
+    def __init__(self, section: Section, root: Path) -> None:
+        """Take the options from *section*, which its schema vouches for."""
+
+    @classmethod
+    def create(cls, config: str | Mapping[str, Any] | Section, root: Path | None = None) -> Home:
+        """Build the home that *config* describes, in either form that YAML has.
+
+        Args:
+            root: Where relative paths start; the current folder if None.
+
+        Raises:
+            ConfigError: *config* is wrong.
+            HomeError: Its kind can't be told from its path because nothing is there.
+        """
+        root = root or Path.cwd()
+        section = section_of("home", config)
+        kind = section.values.get("type")
+        if kind is None:
+            if "path" not in section.values:
+                raise section.error(ConfigError, "the home lacks a path", "home: data/home/NAME")
+            # Imported here: files are one kind of home among others.
+            from hygge.homes.files import kind_of
+
+            kind = kind_of(section, root)
+        found = homes.find(kind, section)
+        return found(section.with_kind(kind), root)
+
+    @abstractmethod
+    def partitions(self) -> tuple[Partition, ...]:
+        """List what is there now, in natural order of the keys. Reads names and stats only.
+
+        Raises:
+            HomeError: It can't be listed, or two partitions would have one key.
+        """
+
+    @abstractmethod
+    def scan(self, partition: Partition) -> pl.LazyFrame:
+        """Return the rows of *partition*; what reads them needs bounded memory.
+
+        Raises:
+            HomeError: A source is known to be wrong before its rows are read.
+        """
+
+    @abstractmethod
+    def examine(self, partition: Partition) -> None:
+        """Find out what is wrong with *partition*, after reading it has failed. May be slow.
+
+        Raises:
+            HomeError: This is what is wrong. Returns if nothing is.
+        """
+
+    @abstractmethod
+    def reading(self) -> Mapping[str, Any]:
+        """Return what, beside the bytes of the sources, can change the rows; for the config hash."""
+
+    def overlaps(self, folder: Path) -> bool:
+        """Tell whether the home and *folder* share files, so that no store may be there."""
+        return False
+
+    def copyable(self, partition: Partition) -> str | None:
+        """Return the ending of *partition*'s file if its bytes may be copied as they are.
+
+        None means that it has to be read as rows.
+        """
+        return None
+
+    def count(self, partition: Partition) -> int | None:
+        """Return the rows of a `copyable` *partition*, or None where counting means decoding.
+
+        Raises:
+            HomeError: The file is not of this kind.
+        """
+        return None

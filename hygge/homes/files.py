@@ -1,0 +1,173 @@
+"""This is where files become partitions, whatever their format."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hygge.errors import ConfigError, HomeError
+from hygge.fingerprint import Signature, is_regular
+from hygge.flow import Section
+from hygge.homes import grouping
+from hygge.homes.base import Home, homes
+from hygge.homes.listing import Listed, Listing
+from hygge.partition import Partition, Source, natural
+from hygge.paths import contains, located
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class FilesHome(Home):
+    """Files of one format: one, or those in a folder, or those that a glob names."""
+
+    def __init__(self, section: Section, root: Path) -> None:
+        self.section = section
+        self.root = root
+        self.path: str = section.values["path"]
+        self.partition: str = section.values.get("partition", "file")
+        self.options: Mapping[str, Any] = section.values.get("options", {})
+
+    def partitions(self) -> tuple[Partition, ...]:
+        files = Listing(self.section, self.root).files(self.suffixes)
+        grouped = grouping.partitions(self.section, self.partition, files, self.suffixes)
+        return tuple(
+            Partition(each.key, each.name, tuple(map(self._source, each.files)), each.values)
+            for each in sorted(grouped, key=lambda each: natural(each.key))
+        )
+
+    def _source(self, file: Listed) -> Source:
+        stat = file.stat
+        signature = Signature.of(stat) if stat is not None and is_regular(stat) else None
+        return Source(located(file.path, self.root), signature)
+
+    def scan(self, partition: Partition) -> pl.LazyFrame:
+        import polars as pl
+
+        frames = [self._scan_with_values(partition, path) for path in self.readable(partition)]
+        # The files of a group need not have the same columns: what one lacks is null there.
+        return frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
+
+    def _scan_with_values(self, partition: Partition, path: str) -> pl.LazyFrame:
+        import polars as pl
+
+        rows = self.scan_file(path)
+        if not partition.values:
+            return rows
+        present = rows.collect_schema().names()
+        missing = [
+            pl.lit(value, dtype=pl.String).alias(name)
+            for name, value in partition.values
+            if name not in present
+        ]
+        return rows.with_columns(missing)
+
+    @abstractmethod
+    def scan_file(self, path: str) -> pl.LazyFrame:
+        """Return the rows of the file at the absolute *path*."""
+
+    def readable(self, partition: Partition) -> Iterator[str]:
+        """Yield the absolute path of each source.
+
+        Raises:
+            HomeError: One is no file, can't be opened or is empty.
+        """
+        for source in partition.sources:
+            path = os.path.join(self.root, source.path)
+            self._check_readable(source.path, path)
+            yield path
+
+    def _check_readable(self, shown: str, path: str) -> None:
+        if os.path.islink(path) and not os.path.exists(path):
+            target = os.readlink(path)
+            raise HomeError(
+                f"'{shown}' is a link to '{target}', which does not exist",
+                shown,
+                "restore its target, remove the link, or exclude it",
+            )
+        try:
+            stat = os.stat(path)
+            if is_regular(stat):
+                # Opening tells what stat can't: whether this user may read it.
+                os.close(os.open(path, os.O_RDONLY))
+        except OSError as error:
+            raise HomeError(f"'{shown}' can't be read: {error.strerror}", shown) from error
+        if not is_regular(stat):
+            raise HomeError(f"'{shown}' is no plain file", shown, "remove it, or exclude it")
+        if stat.st_size == 0:
+            raise HomeError(
+                f"'{shown}' is empty: 0 bytes, not a {self.kind} file without rows",
+                shown,
+                "write it again, remove it, or exclude it",
+            )
+
+    def examine(self, partition: Partition) -> None:
+        import polars as pl
+
+        for source, path in zip(partition.sources, self.readable(partition), strict=True):
+            try:
+                self.scan_file(path).select(pl.len()).collect(engine="streaming")
+                self.scan_file(path).sink_batches(lambda _: None)
+            except (pl.exceptions.PolarsError, OSError) as error:
+                raise self.unreadable(source.path, str(error)) from error
+
+    def unreadable(self, shown: str, problem: str) -> HomeError:
+        """Build the error for the file at *shown*, which the parser refused with *problem*."""
+        first = problem.strip().split("\n")[0]
+        return HomeError(
+            f"'{shown}' can't be read as {self.kind}: {first}",
+            shown,
+            "write it again, remove it, or exclude it",
+        )
+
+    def reading(self) -> Mapping[str, Any]:
+        return {"type": self.kind, "partition": self.partition, "options": dict(self.options)}
+
+    def overlaps(self, folder: Path) -> bool:
+        home = os.path.realpath(self.root / self.path)
+        other = os.path.realpath(folder)
+        if os.path.isdir(home):
+            return contains(home, other) or contains(other, home)
+        # A glob may lie beside a store as long as it finds nothing in it.
+        files = Listing(self.section, self.root).files(self.suffixes)
+        return any(contains(other, os.path.realpath(file.path)) for file in files)
+
+    def copyable(self, partition: Partition) -> str | None:
+        path = partition.sources[0].path
+        plain = len(partition.sources) == 1 and not partition.values and not self.options
+        suffix = next((each for each in self.suffixes if path.endswith(each)), None)
+        compressed = suffix is not None and suffix.endswith((".gz", ".zst"))
+        return self.kind if plain and suffix is not None and not compressed else None
+
+    def count(self, partition: Partition) -> int | None:
+        for _ in self.readable(partition):
+            pass
+        return None
+
+
+def kind_of(section: Section, root: Path) -> str:
+    """Return the kind of home that the files at the path of *section* are.
+
+    Raises:
+        HomeError: There is nothing at the path.
+        ConfigError: Their names don't tell, or tell of several.
+    """
+    by_suffix = {
+        suffix: kind for kind, cls in homes.built_in().items() for suffix in cls.suffixes
+    }
+    files = list(Listing(section, root).files(tuple(by_suffix)))
+    kinds = sorted({kind for suffix, kind in by_suffix.items() for f in files if f.has(suffix)})
+    if len(kinds) == 1:
+        return kinds[0]
+    path = section.values["path"]
+    if not kinds:
+        what = f"no file in '{path}' tells its type"
+        known = ", ".join(by_suffix)
+        hint = f"put a file there that ends in one of {known}, or write 'type:'"
+    else:
+        what = f"files of several types in '{path}': {', '.join(kinds)}"
+        hint = f"home: {{type: {kinds[0]}, path: {path}}}"
+    raise section.error(ConfigError, what, hint, "path")

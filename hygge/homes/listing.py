@@ -1,0 +1,159 @@
+"""This is where the files of a home are found: a file, a folder or a glob."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hygge.errors import HomeError, nearest
+from hygge.flow import Section
+from hygge.paths import located
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file that was found."""
+
+    path: str
+    """Absolute."""
+    name: str
+    """Relative to the home, forward slashes."""
+    stat: os.stat_result | None
+    """None if it can't be had: a dangling link."""
+
+    def has(self, suffix: str) -> bool:
+        """Tell whether the name ends in *suffix*, whatever its case."""
+        return self.name.lower().endswith(suffix)
+
+
+class Listing:
+    """What the path of a home's section names.
+
+    Names that begin with a dot are passed over: they are other programs' work in progress.
+    """
+
+    def __init__(self, section: Section, root: Path) -> None:
+        self.section = section
+        self.root = root
+        self.path: str = section.values["path"]
+        self.full = os.path.join(root, self.path)
+
+    def files(self, suffixes: tuple[str, ...]) -> Iterator[Listed]:
+        """Yield each file that ends in one of *suffixes*; a single named file whatever its end.
+
+        Raises:
+            HomeError: Nothing is there, it can't be listed, or a name is no UTF-8.
+        """
+        included = self._patterns("include")
+        excluded = self._patterns("exclude")
+        for file in self._found():
+            if not file.path == self.full and not any(file.has(suffix) for suffix in suffixes):
+                continue
+            if self._wanted(file, included, excluded):
+                self._check_name(file)
+                yield file
+
+    def _found(self) -> Iterator[Listed]:
+        if os.path.isdir(self.full):
+            yield from self._walk(self.full, "", ())
+        elif os.path.lexists(self.full):
+            yield Listed(self.full, os.path.basename(self.full), _stat(self.full))
+        elif glob.has_magic(self.path):
+            yield from self._matches()
+        else:
+            raise self._missing()
+
+    def _matches(self) -> Iterator[Listed]:
+        fixed = self.full
+        while glob.has_magic(fixed):
+            fixed = os.path.dirname(fixed)
+        if not os.path.isdir(fixed):
+            raise self._missing()
+        for path in glob.iglob(self.full, recursive=True):
+            if not os.path.isdir(path):
+                name = os.path.relpath(path, fixed).replace(os.sep, "/")
+                yield Listed(path, name, _stat(path))
+
+    def _walk(self, folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[Listed]:
+        try:
+            entered = os.stat(folder)
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            what = f"the folder '{located(folder, self.root)}' can't be listed: {error.strerror}"
+            raise self.section.error(HomeError, what, key="path") from error
+        identity = (entered.st_dev, entered.st_ino)
+        if identity in above:
+            shown = located(folder, self.root)
+            raise self.section.error(
+                HomeError, f"'{shown}' is a link to a folder above it", "remove the link", "path"
+            )
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            name = prefix + entry.name
+            if entry.is_dir():
+                yield from self._walk(entry.path, name + "/", (*above, identity))
+            else:
+                yield Listed(entry.path, name, _stat(entry.path))
+
+    def _patterns(self, key: str) -> Callable[[str], bool] | None:
+        lines = self.section.values.get(key)
+        if not lines:
+            return None
+        import pathspec
+
+        return pathspec.GitIgnoreSpec.from_lines(lines).match_file
+
+    def _wanted(
+        self,
+        file: Listed,
+        included: Callable[[str], bool] | None,
+        excluded: Callable[[str], bool] | None,
+    ) -> bool:
+        shown = located(file.path, self.root)
+        if included is not None and not included(shown):
+            return False
+        return excluded is None or not excluded(shown)
+
+    def _check_name(self, file: Listed) -> None:
+        try:
+            file.path.encode("utf-8")
+        except UnicodeEncodeError as error:
+            shown = os.fsencode(file.name).decode("utf-8", "backslashreplace")
+            raise self.section.error(
+                HomeError,
+                f"the name of the file '{shown}' is no UTF-8",
+                "rename it, for example with convmv",
+                "path",
+            ) from error
+
+    def _missing(self) -> HomeError:
+        kind = "file" if os.path.splitext(self.path)[1] else "folder"
+        near = _near_miss(self.full)
+        hint = "create it" if near is None else (
+            f"create it, or did you mean '{located(near, self.root)}'?"
+        )
+        return self.section.error(HomeError, f"no {kind} '{self.path}'", hint, "path")
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
+
+
+def _near_miss(path: str) -> str | None:
+    """Return the existing path that *path* most likely meant, or None."""
+    folder, rest = path, []
+    while not os.path.isdir(folder):
+        folder, name = os.path.split(folder)
+        rest.append(name)
+    try:
+        close = nearest(rest[-1], os.listdir(folder))
+    except OSError:
+        return None
+    return os.path.join(folder, close, *reversed(rest[:-1])) if close else None

@@ -1,0 +1,84 @@
+"""This is where one run at a time is let into a project."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from hygge.errors import RunInProgress, StateError
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the lock."""
+
+    pid: int
+    """Process id."""
+    command: str
+    """What was typed."""
+    since: str
+    """Local time, hours, minutes and seconds."""
+
+
+class ProjectLock:
+    """A lock that the operating system takes back when its process ends, however it ends.
+
+    Args:
+        folder: The project's ``.hygge``; made if it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock: object | None = None
+
+    def acquire(self, wait: bool = False) -> None:
+        """Take the lock; does nothing if this object has it.
+
+        Raises:
+            RunInProgress: Another process has it and *wait* is False.
+            StateError: The lock's file can't be written.
+        """
+        if self._lock is not None:
+            return
+        # Imported here: reading commands never lock.
+        import filelock
+
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self._folder / "lock")
+            lock.acquire(timeout=-1 if wait else 0)
+            self._lock = lock
+            self._holder_file.write_text(json.dumps(_this_process().__dict__), encoding="utf-8")
+        except filelock.Timeout as error:
+            raise RunInProgress(
+                "another run holds this project",
+                self._holder(),
+                "wait until it has ended, or let hygge wait: doit --wait",
+            ) from error
+        except OSError as error:
+            raise StateError(
+                f"the project can't be locked: {error.strerror}",
+                str(self._folder / "lock"),
+                "see to it that you may write there",
+            ) from error
+
+    @property
+    def _holder_file(self) -> Path:
+        # Beside the lock: what opens a lock's file may empty it before it knows it is held.
+        return self._folder / "lock.holder"
+
+    def _holder(self) -> str:
+        try:
+            holder = Holder(**json.loads(self._holder_file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return str(self._folder / "lock")
+        return f"process {holder.pid}, since {holder.since}: {holder.command}"
+
+
+def _this_process() -> Holder:
+    command = " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
+    return Holder(os.getpid(), command, time.strftime("%H:%M:%S"))

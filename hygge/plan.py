@@ -1,0 +1,223 @@
+"""This is where it is decided, once for all who ask, whether and why a partition is stale."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hygge.fingerprint import ContentHashes, Signature, is_regular
+from hygge.partition import Partition, Source
+from hygge.receipt import Output, ReadSource, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a partition is stale."""
+
+    kind: str
+    """One of the reasons in docs/deciding.md."""
+    detail: str = ""
+    """Old and new, for people; empty if the kind says all."""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.detail}" if self.detail else self.kind
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What the state knows of one partition."""
+
+    receipt: Receipt | None = None
+    """None if it was never moved, or that was forgotten."""
+    doubted: bool = False
+    """Whether its last run did not end cleanly, so that its outputs must be read again."""
+    failure: str = ""
+    """Message of its last move, if that failed."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the flow asks of one partition."""
+
+    config_hash: str
+    outputs: tuple[str, ...]
+    """Where it will settle."""
+    config_change: Callable[[str], str]
+    """Tells in words how the configuration with a hash differs from the present one."""
+    forced: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided for one partition."""
+
+    task: str
+    """``flow:key``."""
+    partition: Partition | None
+    """None if its source is gone, so that its outputs are to go too."""
+    reason: Reason | None
+    """None if it is up to date."""
+    receipt: Receipt | None
+    """What is remembered of the last move; with fresh signatures where it is up to date."""
+    refreshed: bool = False
+    """Whether `receipt` has signatures that are not in the state yet."""
+
+
+@dataclass
+class Look:
+    """A look at the disk, in which no file is read twice."""
+
+    root: Path
+    hashes: ContentHashes
+
+    def source(self, source: Source, remembered: ReadSource | None) -> ReadSource | None:
+        """Return *source* with its content hash, or None if it can't be read.
+
+        The bytes are read only where the *remembered* signature proves nothing.
+        """
+        now = source.signature
+        if now is None:
+            return None
+        if remembered is not None and remembered.signature.proves(now):
+            return dataclasses.replace(remembered, path=source.path)
+        try:
+            digest = self.hashes.read(os.path.join(self.root, source.path), now)
+        except OSError:
+            return None
+        return ReadSource(source.path, digest, now)
+
+    def output(self, output: Output, doubted: bool) -> Output | None:
+        """Return *output* as it is now, with its remembered hash; None if it is gone or changed."""
+        path = os.path.join(self.root, output.path)
+        try:
+            # lstat: an output that has become a link is not what was written.
+            stat = os.lstat(path)
+            now = Signature.of(stat)
+            if output.signature.proves(now) and not doubted:
+                return output
+            if not is_regular(stat) or self.hashes.read(path, now) != output.hash:
+                return None
+        except OSError:
+            return None
+        return dataclasses.replace(output, signature=now)
+
+    def exists(self, output: str) -> bool:
+        """Tell whether anything lies at *output*."""
+        return os.path.lexists(os.path.join(self.root, output))
+
+
+def decide(
+    task: str, partition: Partition, remembered: Remembered, wanted: Wanted, look: Look
+) -> Decision:
+    """Decide whether *partition* is stale, and why.
+
+    It is up to date if and only if the content of its sources, its configuration and the content
+    of its outputs are those of its receipt. Signatures only save reading.
+    """
+    receipt = remembered.receipt
+    if receipt is None:
+        return Decision(task, partition, _never_moved(remembered, wanted, look), None)
+    reason = _asked_for(remembered, wanted, receipt)
+    if reason is not None:
+        return Decision(task, partition, reason, receipt)
+    sources = _sources(partition, receipt, look)
+    if isinstance(sources, Reason):
+        return Decision(task, partition, sources, receipt)
+    outputs = _outputs(receipt, remembered.doubted, look)
+    if isinstance(outputs, Reason):
+        return Decision(task, partition, outputs, receipt)
+    fresh = dataclasses.replace(receipt, sources=sources, outputs=outputs)
+    return Decision(task, partition, None, fresh, fresh != receipt or remembered.doubted)
+
+
+def _never_moved(remembered: Remembered, wanted: Wanted, look: Look) -> Reason:
+    if wanted.forced:
+        return Reason("forced")
+    if remembered.failure:
+        return Reason("last move failed", remembered.failure)
+    found = next(filter(look.exists, wanted.outputs), None)
+    if found is not None:
+        return Reason("state lost", f"'{found}' is there, but nothing is remembered of it")
+    return Reason("new")
+
+
+def _asked_for(remembered: Remembered, wanted: Wanted, receipt: Receipt) -> Reason | None:
+    if wanted.forced:
+        return Reason("forced")
+    if remembered.failure:
+        return Reason("last move failed", remembered.failure)
+    if receipt.config != wanted.config_hash:
+        return Reason("config changed", wanted.config_change(receipt.config))
+    return None
+
+
+def _sources(
+    partition: Partition, receipt: Receipt, look: Look
+) -> tuple[ReadSource, ...] | Reason:
+    """Return the sources with their hashes, or the reason for which they make it stale."""
+    if len(partition.sources) == len(receipt.sources) == 1:
+        # A single source is the same wherever it has been moved to.
+        pairs = [(partition.sources[0], receipt.sources[0])]
+    else:
+        before = {source.path: source for source in receipt.sources}
+        now = [source.path for source in partition.sources]
+        changes = [f"+{p}" for p in now if p not in before]
+        changes += [f"-{p}" for p in before if p not in now]
+        if changes:
+            return Reason("source added/removed to the group", ", ".join(changes))
+        pairs = [(source, before[source.path]) for source in partition.sources]
+    found = []
+    for source, remembered in pairs:
+        read = look.source(source, remembered)
+        if read is None:
+            return Reason("source changed", f"'{source.path}' can't be read")
+        if read.hash != remembered.hash:
+            return Reason("source changed", _difference(remembered, read))
+        found.append(read)
+    return tuple(found)
+
+
+def _outputs(receipt: Receipt, doubted: bool, look: Look) -> tuple[Output, ...] | Reason:
+    """Return the outputs as they are, or the reason for which they make it stale."""
+    found = []
+    for output in receipt.outputs:
+        now = look.output(output, doubted)
+        if now is None:
+            there = look.exists(output.path)
+            kind = "output changed outside hygge" if there else "output missing"
+            return Reason(kind, f"'{output.path}'")
+        found.append(now)
+    return tuple(found)
+
+
+def _difference(old: ReadSource, new: ReadSource) -> str:
+    name = new.path.rpartition("/")[2]
+    content = f"content {old.hash[:8]} -> {new.hash[:8]}"
+    if old.signature.size == new.signature.size:
+        return f"'{name}', {content}, same size"
+    return f"'{name}', {content}, {old.signature.size:,} -> {new.signature.size:,} bytes"
+
+
+def config_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Return in words which keys of the configuration changed, old -> new."""
+    before, now = _flat(old), _flat(new)
+    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    return ", ".join(f"{key}: {_word(before.get(key))} -> {_word(now.get(key))}" for key in changed)
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            result |= _flat(value, f"{prefix}{key}.")
+        else:
+            result[prefix + key] = value
+    return result
+
+
+def _word(value: Any) -> str:
+    return "(not set)" if value is None else f"'{value}'" if isinstance(value, str) else str(value)

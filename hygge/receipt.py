@@ -1,0 +1,98 @@
+"""This is where what is remembered of a partition's last move has its form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hygge.fingerprint import Signature
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSource:
+    """A source as it was moved."""
+
+    path: str
+    """As in the partition."""
+    hash: str
+    """xxh3_128 of the bytes that were moved, in hex."""
+    signature: Signature
+    """The last signature that stood for these bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file that a partition wrote."""
+
+    path: str
+    """Relative to the project's root where it lies inside, else absolute; forward slashes."""
+    hash: str
+    """xxh3_128 of its bytes, in hex."""
+    rows: int | None
+    """None if the bytes were copied without being decoded and the format does not count rows."""
+    signature: Signature
+    """The last signature that stood for these bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What is remembered of a partition's last move."""
+
+    config: str
+    """Hash of the configuration it was moved with."""
+    sources: tuple[ReadSource, ...]
+    """In the order they were read; with `config` the fingerprint."""
+    outputs: tuple[Output, ...]
+    """In order of their paths."""
+    run: str
+    """Id of the run that moved it."""
+    seconds: float
+    """Wall time of the move."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form that is stored; `from_json` reads it."""
+        return {
+            "config": self.config,
+            "sources": [[s.path, s.hash, *_numbers(s.signature)] for s in self.sources],
+            "outputs": [[o.path, o.hash, o.rows, *_numbers(o.signature)] for o in self.outputs],
+            "run": self.run,
+            "seconds": round(self.seconds, 6),
+        }
+
+    @classmethod
+    def from_json(cls, stored: Any) -> Receipt | None:
+        """Return the receipt that `to_json` made, or None if *stored* is no receipt."""
+        try:
+            return cls(
+                config=str(stored["config"]),
+                sources=tuple(_source(*each) for each in stored["sources"]),
+                outputs=tuple(_output(*each) for each in stored["outputs"]),
+                run=str(stored["run"]),
+                seconds=float(stored["seconds"]),
+            )
+        except (TypeError, KeyError, ValueError):
+            return None
+
+
+def _source(path: str, digest: str, *numbers: int) -> ReadSource:
+    return ReadSource(path, digest, _signature(numbers))
+
+
+def _output(path: str, digest: str, rows: int | None, *numbers: int) -> Output:
+    return Output(path, digest, rows, _signature(numbers))
+
+
+def _signature(numbers: tuple[int, ...]) -> Signature:
+    if not all(isinstance(each, int) for each in numbers):
+        raise TypeError("a signature is five whole numbers")
+    return Signature(*numbers)
+
+
+def _numbers(signature: Signature) -> tuple[int, int, int, int, int]:
+    return (
+        signature.size,
+        signature.mtime_ns,
+        signature.ctime_ns,
+        signature.inode,
+        signature.taken_ns,
+    )

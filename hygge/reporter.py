@@ -1,0 +1,225 @@
+"""This is where a run shows what it does: a live block on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import IO, Any
+
+from doit.exceptions import BaseFail, UnmetDependency
+from doit.task import Task
+
+from hygge import tasks
+from hygge.live import LiveBlock
+from hygge.move import Moved
+from hygge.tasks import FlowTask, MoveAction, PartitionTask, RemoveAction
+
+
+@dataclass
+class Totals:
+    """What a run, or one flow of it, has done so far."""
+
+    stale: int = 0
+    """Partitions that were to be moved or removed when the run began."""
+    moved: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    removed: int = 0
+    """Partitions whose source is gone."""
+    ignored: int = 0
+    """Partitions that `doit ignore` set aside."""
+    rows: int = 0
+    """Rows of what was moved, as far as they were counted."""
+    bytes: int = 0
+    """Bytes of what was moved."""
+
+    def add(self, moved: Moved) -> None:
+        """Count one partition that was moved."""
+        self.moved += 1
+        self.rows += sum(output.rows or 0 for output in moved.receipt.outputs)
+        self.bytes += sum(output.signature.size for output in moved.receipt.outputs)
+
+
+class Reporter:
+    """Tells people, and the last line programs, what a run does. Safe to use from threads."""
+
+    desc = "one line a move, then a summary (hygge)"
+
+    def __init__(self, outstream: IO[str], options: dict[str, Any]) -> None:
+        self.outstream = outstream
+        self.began = time.perf_counter()
+        self.totals = Totals()
+        self.flows: dict[str, Totals] = {}
+        self._lock = threading.RLock()
+        self._problems: list[str] = []
+        self._live = LiveBlock(outstream, self.flows) if _is_terminal(outstream) else None
+
+    def initialize(self, all_tasks: dict[str, Task], selected: list[str]) -> None:
+        """Count what is to be done."""
+        for task in all_tasks.values():
+            if isinstance(task, PartitionTask):
+                totals = self.flows.setdefault(task.subtask_of, Totals())
+                totals.stale += task.decision.reason is not None
+
+    def get_status(self, task: Task) -> None:
+        """Do nothing: that a task is looked at is no news."""
+
+    def execute_task(self, task: Task) -> None:
+        """Show that *task* begins."""
+        if isinstance(task, PartitionTask):
+            if self._live is not None:
+                self._live.start(task.name)
+        elif task.actions and not task.name.startswith("_"):
+            self._line(f".  {task.title()}")
+
+    def add_success(self, task: Task) -> None:
+        """Show what *task* did."""
+        if not isinstance(task, PartitionTask):
+            return
+        with self._lock:
+            reason = f"  ({task.decision.reason or 'source changed'})"
+            for totals in (self.totals, self.flows[task.subtask_of]):
+                if isinstance(task.action, MoveAction) and task.action.moved is not None:
+                    totals.add(task.action.moved)
+                else:
+                    totals.removed += 1
+        if isinstance(task.action, RemoveAction):
+            self._line(f"{task.name}  removed{reason}")
+        elif task.action.moved is not None:
+            self._line(f"{task.name}  moved  {_amount(task.action.moved)}{reason}")
+        self._done(task)
+
+    def add_failure(self, task: Task, fail: BaseFail) -> None:
+        """Show what went wrong with *task*, and what to do."""
+        if isinstance(task, FlowTask) or not fail.report:
+            return
+        with self._lock:
+            self.totals.failed += 1
+            if isinstance(task, PartitionTask):
+                self.flows[task.subtask_of].failed += 1
+        if isinstance(fail, UnmetDependency):
+            self._line(f"{task.name}  not run: {fail.message} failed")
+        else:
+            self._line(f"{task.name}  failed\n{_explained(fail)}")
+        self._done(task)
+
+    def skip_uptodate(self, task: Task) -> None:
+        """Count *task*; users' own tasks are shown as doit shows them."""
+        if isinstance(task, PartitionTask):
+            self.totals.unchanged += 1
+            self.flows[task.subtask_of].unchanged += 1
+        elif not isinstance(task, FlowTask) and not task.name.startswith("_"):
+            self._line(f"-- {task.title()}")
+
+    def skip_ignore(self, task: Task) -> None:
+        """Count *task*; users' own tasks are shown as doit shows them."""
+        if isinstance(task, PartitionTask):
+            self.totals.ignored += 1
+            self.flows[task.subtask_of].ignored += 1
+        elif not isinstance(task, FlowTask):
+            self._line(f"!! {task.title()}")
+
+    def cleanup_error(self, exception: BaseFail) -> None:
+        """Keep what a teardown complains about for the end."""
+        self._problems.append(exception.get_msg())
+
+    def runtime_error(self, msg: str) -> None:
+        """Keep what doit complains about for the end."""
+        self._problems.append(msg)
+
+    def teardown_task(self, task: Task) -> None:
+        """Do nothing: a teardown is no news."""
+
+    def complete_run(self) -> None:
+        """Sum up; the last line is for programs."""
+        if self._live is not None:
+            self._live.stop()
+        for problem in self._problems:
+            self._line(problem.rstrip())
+        seconds = time.perf_counter() - self.began
+        self._line(self._sentence())
+        totals = self.totals
+        self._line(
+            f"hygge: moved={totals.moved} unchanged={totals.unchanged} failed={totals.failed} "
+            f"removed={totals.removed} rows={totals.rows} "
+            f"bytes={amount_of_bytes(totals.bytes)} time={seconds:.1f}s"
+        )
+
+    def _sentence(self) -> str:
+        """Return what happened in one sentence for people."""
+        totals = self.totals
+        done = totals.moved + totals.removed
+        stale = sum(each.stale for each in self.flows.values())
+        if tasks.current.stopped_by:
+            return f"Stopped: {done} of {stale} moved; run `doit` to go on."
+        parts = []
+        if totals.moved:
+            parts.append(f"{_partitions(totals.moved)} moved")
+        if totals.removed:
+            parts.append(f"{_partitions(totals.removed)} removed")
+        if totals.failed:
+            parts.append(f"{totals.failed} failed")
+        if totals.unchanged:
+            parts.append(f"{totals.unchanged:,} up to date")
+        if totals.ignored:
+            parts.append(f"{totals.ignored:,} ignored")
+        if totals.failed:
+            return f"{', '.join(parts)}. What failed is tried again by the next `doit`."
+        if not done:
+            return f"Nothing to move: {', '.join(parts) or 'no partitions'}."
+        return f"{', '.join(parts)}."
+
+    def _done(self, task: Task) -> None:
+        if self._live is not None:
+            self._live.done(task.name)
+
+    def _line(self, text: str) -> None:
+        with self._lock:
+            if self._live is not None:
+                self._live.line(text)
+            else:
+                self.outstream.write(text + "\n")
+                self.outstream.flush()
+
+
+def _explained(fail: BaseFail) -> str:
+    """Return a failure's message as ``error: …``; a traceback only where it was asked for."""
+    message = str(fail.message)
+    first, _, rest = message.partition("\n")
+    if rest.startswith("Traceback") and not tasks.current.debug:
+        return f"error: {first}\n  try: `doit --debug`, and report what it shows"
+    return f"error: {message.rstrip()}{''.join(fail.traceback)}".rstrip()
+
+
+def _amount(moved: Moved) -> str:
+    outputs = moved.receipt.outputs
+    size = amount_of_bytes(sum(output.signature.size for output in outputs))
+    seconds = f"{moved.receipt.seconds:.2f}s"
+    if any(output.rows is None for output in outputs):
+        return f"{size}  {seconds}"
+    return f"{sum(output.rows or 0 for output in outputs):,} rows  {size}  {seconds}"
+
+
+def _partitions(count: int) -> str:
+    return f"{count:,} partition" + ("" if count == 1 else "s")
+
+
+def amount_of_bytes(size: int) -> str:
+    """Return *size* with three digits or so: ``446.9kB``."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            break
+        amount /= 1000
+    else:
+        unit = "TB"
+    return f"{size}B" if unit == "B" else f"{amount:.1f}{unit}"
+
+
+def _is_terminal(stream: IO[str]) -> bool:
+    if os.environ.get("CI") or os.environ.get("TERM") == "dumb" or sys.platform == "emscripten":
+        return False
+    return stream.isatty()

@@ -1,0 +1,227 @@
+"""This is where one run begins, moves what is stale, and ends so that nothing has to be doubted."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+from hygge.coordinator import Coordinator, Options, Ownership, Plan, Prepared
+from hygge.errors import HyggeError
+from hygge.events import EventLog, new_run_id
+from hygge.fingerprint import ContentHashes, Signature, config_hash, content_hash
+from hygge.move import Move, Moved, remove, settle, sweep
+from hygge.plan import Decision
+from hygge.project import Project
+from hygge.receipt import Output, ReadSource, Receipt
+from hygge.state import State
+
+
+class Run:
+    """One invocation that moves things. Moves may be made from several threads."""
+
+    def __init__(
+        self, project: Project, state: State, options: Options, hashes: ContentHashes
+    ) -> None:
+        self.project = project
+        self.state = state
+        self._coordinator = Coordinator(project, state, options, hashes)
+        self.id = new_run_id()
+        self.events = EventLog(project.root / ".hygge" / "runs", self.id)
+        self.began = time.perf_counter()
+        self._ownership = Ownership({}, frozenset(), project.root)
+        self._begun = threading.Lock()
+        self._writing = False
+
+    def plan(self, wait: bool = False) -> Plan:
+        """Take the project's lock, clear away what a killed run left, and decide.
+
+        Signatures that were found to be out of date are refreshed in the state.
+
+        Raises:
+            RunInProgress: Another run holds the project and *wait* is False.
+            StateError: The state can't be written.
+            ConfigError: Two files define one flow.
+        """
+        self.state.begin(wait)
+        plan = self._coordinator.plan()
+        self._sweep(plan)
+        self._ownership = plan.ownership
+        self._refresh(plan)
+        return plan
+
+    def _sweep(self, plan: Plan) -> None:
+        """Remove temporary files of killed runs; with nothing remembered, look for them."""
+        intents = self.state.intents()
+        sweep(intents.values(), self.project.root)
+        decisions = [each for flow in plan.flows for each in flow.decisions]
+        self.state.forget_intents(d.task for d in decisions if d.reason is None and d.task in intents)
+        if self.state.fresh:
+            for each in plan.flows:
+                if each.prepared is not None:
+                    _sweep_folder(each.prepared.store.folder())
+
+    def _refresh(self, plan: Plan) -> None:
+        decisions = [each for flow in plan.flows for each in flow.decisions]
+        refreshed = {
+            each.task: each.receipt
+            for each in decisions
+            if each.refreshed and each.receipt is not None
+        }
+        if not refreshed:
+            return
+        doubted = self.state.doubted()
+        if doubted and any(self.state.run_of(task) in doubted for task in refreshed):
+            # They were read back, but perhaps from memory: this run's end vouches for the disk.
+            self._begin_writing()
+        self.state.refresh(refreshed)
+
+    def _begin_writing(self) -> None:
+        with self._begun:
+            if not self._writing:
+                self.state.mark_unclean(self.id)
+                self._writing = True
+                self.events.emit("job.started")
+
+    def move(self, prepared: Prepared, decision: Decision) -> Moved:
+        """Move one partition; nothing is recorded yet but that it was begun.
+
+        Raises:
+            HyggeError: It was not moved; that is remembered.
+        """
+        assert decision.partition is not None
+        self._begin_writing()
+        flow = prepared.flow.name
+        outputs = prepared.store.outputs(decision.partition)
+        digest = config_hash(prepared.config)
+        self.state.remember_config(digest, prepared.config)
+        self.state.intend(decision.task, outputs, self.id)
+        self.events.emit("step.started", decision.task, reason=str(decision.reason))
+        move = Move(
+            partition=decision.partition,
+            home=prepared.home,
+            store=prepared.store,
+            root=prepared.root,
+            run=self.id,
+            config_hash=digest,
+            before=decision.receipt,
+            may_remove=lambda output: self._ownership.may_remove(flow, output),
+        )
+        moved = self._remembering_failure(decision.task, move)
+        self._emit_files(decision.task, moved, decision.receipt)
+        return moved
+
+    def _remembering_failure(self, task: str, move: Move) -> Moved:
+        try:
+            return move()
+        except HyggeError as error:
+            self.state.fail(task, error.what)
+            self.events.emit(
+                "step.failed", task, "ERROR", error=str(error), error_type=type(error).__name__
+            )
+            raise
+
+    def unexpected(self, task: str, error: Exception) -> None:
+        """Remember that *task* failed for a reason that hygge did not foresee."""
+        what = f"{type(error).__name__}: {error}"
+        self.state.fail(task, what)
+        lines = traceback.format_exception(error)
+        self.events.emit("step.failed", task, "ERROR", error=what, traceback="".join(lines))
+
+    def remove(self, prepared: Prepared, decision: Decision) -> tuple[str, ...]:
+        """Remove the outputs of a partition whose source is gone; return what was there.
+
+        Raises:
+            StoreError: One can't be removed.
+        """
+        self._begin_writing()
+        flow = prepared.flow.name
+        known = decision.receipt.outputs if decision.receipt else ()
+        intended = self.state.intents().get(decision.task, ("", []))[1]
+        outputs = dict.fromkeys([*(each.path for each in known), *intended])
+        mine = [each for each in outputs if self._ownership.may_remove(flow, each)]
+        removed = remove(mine, self.project.root, prepared.store.folder())
+        for path in removed:
+            self.events.emit("file.written", decision.task, path=path, reason="removed", wrote=False)
+        return removed
+
+    def _emit_files(self, task: str, moved: Moved, before: Receipt | None) -> None:
+        had = {output.path for output in before.outputs} if before else set()
+        for output in moved.written:
+            reason = "overwritten" if output.path in had else "created"
+            self.events.emit("file.written", task, **_described(output), wrote=True, reason=reason)
+        for output in moved.unchanged:
+            self.events.emit(
+                "file.written", task, **_described(output), wrote=False, reason="nochange"
+            )
+        for path in moved.removed:
+            self.events.emit("file.written", task, path=path, wrote=False, reason="removed")
+
+    def finish(self, outcome: str) -> None:
+        """End the run: wait until the disk has everything, then declare it clean.
+
+        Args:
+            outcome: ``job.succeeded``, ``job.failed`` or ``job.interrupted``.
+
+        Raises:
+            StateError: The run can't be declared clean; the next one verifies what it wrote.
+        """
+        if self._writing:
+            settle()
+            self.state.mark_clean()
+            self.events.emit(outcome, seconds=round(time.perf_counter() - self.began, 3))
+        self.events.close()
+
+
+def _described(output: Output) -> dict[str, object]:
+    return {
+        "path": output.path,
+        "hash": output.hash,
+        "size_bytes": output.signature.size,
+        "rows": output.rows,
+    }
+
+
+def _sweep_folder(store: Path) -> None:
+    for temporary in store.rglob(".*.tmp"):
+        temporary.unlink(missing_ok=True)
+
+
+def adopt(prepared: Prepared, decision: Decision) -> tuple[Receipt | None, str]:
+    """Make a receipt for what lies at the partition's sources and outputs now, right or wrong.
+
+    Returns:
+        The receipt and an empty string, or None and the file that can't be read.
+    """
+    partition = decision.partition
+    if partition is None:
+        return None, decision.task
+    root = prepared.root
+    sources, outputs = [], []
+    path = ""
+    try:
+        for source in partition.sources:
+            path = source.path
+            signature = Signature.of((root / path).stat())
+            sources.append(ReadSource(path, content_hash(root / path), signature))
+        for path in prepared.store.outputs(partition):
+            signature = Signature.of((root / path).lstat())
+            outputs.append(Output(path, content_hash(root / path), None, signature))
+    except OSError:
+        return None, path
+    digest = config_hash(prepared.config)
+    return Receipt(digest, tuple(sources), tuple(outputs), "reset-dep", 0.0), ""
+
+
+def forget_vanished(state: State, flows: Iterable[str]) -> list[str]:
+    """Forget the partitions of flows that are not among *flows* any more; return their tasks.
+
+    What they wrote stays: nobody said that the data should go with the flow.
+    """
+    there = set(flows)
+    gone = [task for task in state.receipts() if task.partition(":")[0] not in there]
+    if gone:
+        state.forget(gone)
+    return gone

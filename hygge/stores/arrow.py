@@ -1,0 +1,27 @@
+"""This is where Arrow IPC files are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hygge.stores.files import FilesStore
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class ArrowStore(FilesStore, kind="arrow"):
+    """A folder of Arrow IPC files."""
+
+    suffix = ".arrow"
+    default_compression = "none"
+
+    def write(self, rows: pl.LazyFrame, path: Path) -> None:
+        compression = "uncompressed" if self.compression == "none" else self.compression
+        rows.sink_ipc(path, compression=compression, engine="streaming")  # type: ignore[arg-type]
+
+    def count(self, path: Path) -> int:
+        import polars as pl
+
+        return int(pl.scan_ipc(path, glob=False).select(pl.len()).collect().item())

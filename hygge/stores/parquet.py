@@ -1,0 +1,34 @@
+"""This is where parquet files are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hygge.stores.files import FilesStore
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class ParquetStore(FilesStore, kind="parquet"):
+    """A folder of parquet files."""
+
+    suffix = ".parquet"
+    default_compression = "zstd"
+
+    def write(self, rows: pl.LazyFrame, path: Path) -> None:
+        rows.sink_parquet(
+            path,
+            compression="uncompressed" if self.compression == "none" else self.compression,  # type: ignore[arg-type]
+            compression_level=self.options.get("compression_level"),
+            statistics=self.options.get("statistics", True),
+            row_group_size=self.options.get("row_group_size"),
+            engine="streaming",
+        )
+
+    def count(self, path: Path) -> int:
+        import pyarrow.parquet as pq
+
+        rows: int = pq.read_metadata(path).num_rows
+        return rows

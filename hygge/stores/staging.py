@@ -1,0 +1,145 @@
+"""This is where outputs are written under another name and then put into place at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import xxhash
+
+from hygge.errors import HomeError, StoreError
+from hygge.fingerprint import CHUNK, Signature, content_hash, text_hash
+from hygge.receipt import Output
+
+LONGEST_NAME = 255
+"""Bytes that a file's name may have on the file systems in use."""
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """An output that is whole but not yet in place."""
+
+    final: str
+    """Where it settles, as receipts have it."""
+    target: Path
+    """The same, absolute."""
+    temporary: Path
+    """Where it is now; absolute, in the folder of `target`."""
+    hash: str
+    """xxh3_128 of its bytes, in hex."""
+    rows: int | None
+    """None if the bytes were copied without being decoded and the format does not count rows."""
+
+    def publish(self) -> tuple[Output, bool]:
+        """Put the file into place; return the output, and whether anything there was changed.
+
+        A file that already has these bytes is left untouched, with its inode and times.
+
+        Raises:
+            StoreError: What was there before is still there.
+        """
+        with _store_errors(self.final):
+            changed = not self._already_there()
+            if changed:
+                os.replace(self.temporary, self.target)
+            else:
+                self.temporary.unlink()
+            signature = Signature.of(os.lstat(self.target))
+        return Output(self.final, self.hash, self.rows, signature), changed
+
+    def _already_there(self) -> bool:
+        # A link is replaced, never written through: what it points to is not the store's.
+        if self.target.is_symlink() or not self.target.is_file():
+            return False
+        if self.target.stat().st_size != self.temporary.stat().st_size:
+            return False
+        return content_hash(self.target) == self.hash
+
+    def discard(self) -> None:
+        """Remove the file, if it is not in place yet."""
+        self.temporary.unlink(missing_ok=True)
+
+
+def temporary_path(target: Path, run: str) -> Path:
+    """Return the name under which *run* writes *target*; no reader's glob matches it."""
+    name = f".{target.name}.{run}.tmp"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = f".{text_hash(target.name)}.{run}.tmp"
+    return target.with_name(name)
+
+
+@contextlib.contextmanager
+def staging(final: str, target: Path, run: str) -> Iterator[Path]:
+    """Hand out the name under which to write *target*; what was written goes if that fails.
+
+    Raises:
+        StoreError: Writing failed; nothing is left behind.
+    """
+    temporary = temporary_path(target, run)
+    with _store_errors(final):
+        if target.is_dir() and not target.is_symlink():
+            raise StoreError(
+                f"'{final}' is a folder", final, "move it away: a file has to be written there"
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield temporary
+    except BaseException:
+        # An interrupt too: nothing half-written stays, whatever ended the writing.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def copy(shown: str, source: Path, final: str, temporary: Path) -> str:
+    """Copy the bytes of *source* to *temporary*; return their hash.
+
+    Raises:
+        HomeError: *source*, called *shown*, can't be read.
+        StoreError: *temporary* can't be written.
+    """
+    digest = xxhash.xxh3_128()
+    try:
+        reader = source.open("rb", buffering=0)
+    except OSError as error:
+        raise HomeError(f"'{shown}' can't be read: {error.strerror}", shown) from error
+    with reader, _store_errors(final), temporary.open("xb", buffering=0) as writer:
+        while chunk := _read(reader, shown):
+            digest.update(chunk)
+            _write_all(writer.fileno(), chunk)
+    return digest.hexdigest()
+
+
+def _read(reader, shown: str) -> bytes:  # type: ignore[no-untyped-def]
+    try:
+        return reader.read(CHUNK)
+    except OSError as error:
+        raise HomeError(f"'{shown}' can't be read: {error.strerror}", shown) from error
+
+
+def _write_all(descriptor: int, chunk: bytes) -> None:
+    # An unbuffered write may take less than it was given.
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+@contextlib.contextmanager
+def _store_errors(final: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise store_error(final, error) from error
+
+
+def store_error(final: str, error: OSError) -> StoreError:
+    """Build the error for *final*, which could not be written."""
+    problem = error.strerror or str(error).split("\n")[0]
+    return StoreError(
+        f"'{final}' can't be written: {problem}",
+        final,
+        "see to it that there is room and that you may write there; then run again",
+    )

@@ -1,0 +1,279 @@
+"""This is where partitions become doit's tasks; nothing else but the commands knows doit's words."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from doit.action import BaseAction
+from doit.cmd_base import ModuleTaskLoader
+from doit.dependency import FileChangedChecker
+from doit.doit_cmd import DoitMain
+from doit.exceptions import TaskError, TaskFailed
+from doit.globals import Globals
+from doit.task import Task
+
+from hygge import project as projects
+from hygge.coordinator import Coordinator, FlowPlan, Options, Plan, Prepared
+from hygge.errors import ConfigError, HyggeError
+from hygge.fingerprint import ContentHashes, Signature
+from hygge.move import Moved
+from hygge.plan import Decision
+from hygge.run import Run
+from hygge.state import REMOVED, State
+
+
+@dataclass
+class Invocation:
+    """What the command that is being executed asks of the tasks that are made for it.
+
+    doit makes tasks without saying for which command. A command that moves data sets `current`
+    before, and finds its run there after; all others only read.
+    """
+
+    moves: bool = False
+    """Whether partitions may be moved."""
+    wait: bool = False
+    """Whether to wait for another run to end."""
+    options: Options = Options()  # noqa: RUF009 - frozen
+    stopped_by: int = 0
+    """Number of the signal that asked for an orderly stop; 0 if none did."""
+    debug: bool = False
+    """Whether tracebacks are shown."""
+    run: Run | None = None
+    """The run, once tasks were made for a command that moves."""
+    plan: Plan | None = None
+    """What was decided, once tasks were made."""
+
+
+current = Invocation()
+
+
+class ContentChecker(FileChangedChecker):  # type: ignore[misc]
+    """Says whether a file changed by the same rule as the plan: signature first, then content.
+
+    doit stores the name of this class with each task; renaming it makes everything stale.
+    """
+
+    def __init__(self) -> None:
+        self.hashes = ContentHashes()
+
+    def check_modified(self, file_path: str, file_stat: os.stat_result, state: list[Any]) -> bool:
+        """Tell whether the file's content is another than when *state* was taken."""
+        now = Signature.of(file_stat)
+        _, digest, *numbers = state
+        if Signature(*numbers).proves(now):
+            return False
+        return self.hashes.read(os.path.abspath(file_path), now) != digest
+
+    def get_state(self, dep: str, current_state: list[Any] | None) -> list[Any] | None:
+        """Return what to remember of the file at *dep*; None if that is *current_state*."""
+        now = Signature.of(os.stat(dep))
+        if current_state is not None and Signature(*current_state[2:]).proves(now):
+            return None
+        digest = self.hashes.read(os.path.abspath(dep), now)
+        return [dep, digest, *dataclasses.astuple(now)]
+
+
+class _Action(BaseAction):  # type: ignore[misc]
+    """An action that tells doit of its failures and captures no output: it prints nothing."""
+
+    def __init__(self, run: Run | None, prepared: Prepared, decision: Decision) -> None:
+        self.run, self.prepared, self.decision = run, prepared, decision
+        self.task: Task | None = None
+        self.out = self.err = self.result = None
+        self.values: dict[str, Any] = {}
+
+    def execute(self, out: object = None, err: object = None) -> TaskFailed | TaskError | None:
+        """Do it; return what went wrong, or None."""
+        try:
+            self.act()
+        except HyggeError as error:
+            return TaskFailed(str(error))
+        except Exception as error:
+            # A mistake of ours: what else is to be done does not suffer from it.
+            if self.run is not None:
+                self.run.unexpected(self.decision.task, error)
+            return TaskError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+        return None
+
+    def act(self) -> None:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return type(self).__name__
+
+
+class MoveAction(_Action):
+    """Moves a partition; its receipt becomes the task's saved values."""
+
+    moved: Moved | None = None
+    """What was done; None until then."""
+
+    def act(self) -> None:
+        assert self.run is not None, "only a run executes tasks"
+        self.moved = self.run.move(self.prepared, self.decision)
+        self.values = self.moved.receipt.to_json()
+
+
+class RemoveAction(_Action):
+    """Removes the outputs of a partition whose source is gone."""
+
+    removed: tuple[str, ...] = ()
+    """What was removed."""
+
+    def act(self) -> None:
+        assert self.run is not None, "only a run executes tasks"
+        self.removed = self.run.remove(self.prepared, self.decision)
+        self.values = dict(REMOVED)
+
+
+class RefuseAction(BaseAction):  # type: ignore[misc]
+    """Fails for a flow of which nothing can be moved."""
+
+    def __init__(self, error: HyggeError) -> None:
+        self.error = error
+        self.task: Task | None = None
+        self.out = self.err = self.result = None
+        self.values: dict[str, Any] = {}
+
+    def execute(self, out: object = None, err: object = None) -> TaskFailed:
+        """Return the error."""
+        return TaskFailed(str(self.error))
+
+
+class PartitionTask(Task):  # type: ignore[misc]
+    """The task of one partition."""
+
+    def __init__(self, run: Run | None, prepared: Prepared, decision: Decision) -> None:
+        self.prepared = prepared
+        self.decision = decision
+        partition = decision.partition
+        action = MoveAction if partition else RemoveAction
+        self.action = action(run, prepared, decision)
+        super().__init__(
+            decision.task,
+            actions=[self.action],
+            file_dep=[source.path for source in partition.sources] if partition else [],
+            targets=prepared.store.outputs(partition) if partition else [],
+            uptodate=[decision.reason is None],
+            subtask_of=prepared.flow.name,
+            clean=True,
+            doc=str(decision.reason) if decision.reason else "up to date",
+        )
+
+
+class FlowTask(Task):  # type: ignore[misc]
+    """The group of a flow's partitions; executes nothing itself."""
+
+    def __init__(self, plan: FlowPlan) -> None:
+        assert plan.prepared is not None
+        flow = plan.prepared.flow
+        ways = f"{flow.home.values['path']} -> {flow.store.values['path']}"
+        super().__init__(
+            plan.name,
+            actions=None,
+            task_dep=(),
+            uptodate=[True],
+            has_subtask=True,
+            doc=flow.description or ways,
+        )
+        # Not given above: doit would take a '*' in a key for a wildcard.
+        self.task_dep = [decision.task for decision in plan.decisions]
+
+
+class BrokenFlowTask(Task):  # type: ignore[misc]
+    """Stands for a flow of which nothing can be moved."""
+
+    def __init__(self, name: str, error: HyggeError) -> None:
+        self.error = error
+        doc = f"error: {error.what}"
+        super().__init__(name, actions=[RefuseAction(error)], uptodate=[False], doc=doc)
+
+
+def task_hygge() -> Iterator[Task]:
+    """Yield the tasks of every flow of the project: its group, then its partitions.
+
+    Raises:
+        HyggeError: Nothing can be done in this project at all.
+    """
+    invocation = current
+    project, state, hashes = _project(), _state(), _hashes()
+    options = dataclasses.replace(invocation.options, reserved=_command_names())
+    if invocation.moves:
+        invocation.run = Run(project, state, options, hashes)
+        plan = invocation.run.plan(invocation.wait)
+    else:
+        plan = Coordinator(project, state, options, hashes).plan()
+    invocation.plan = plan
+    state.kept = frozenset(d.task for flow in plan.flows for d in flow.decisions)
+    for flow in plan.flows:
+        yield from _tasks_of(flow, invocation.run)
+
+
+def _tasks_of(plan: FlowPlan, run: Run | None) -> Iterator[Task]:
+    if plan.error is not None or plan.prepared is None:
+        assert plan.error is not None
+        yield BrokenFlowTask(plan.name, plan.error)
+        return
+    yield FlowTask(plan)
+    for decision in plan.decisions:
+        yield PartitionTask(run, plan.prepared, decision)
+
+
+def _project() -> projects.Project:
+    root = projects.find_root(Path.cwd())
+    if root != Path.cwd().resolve():
+        raise ConfigError(
+            "doit is to work in another folder than the project's root",
+            f"{Path.cwd()}, root {root}",
+            "leave out -d: all paths in flows start at the root",
+        )
+    return projects.load(root)
+
+
+def _command_names() -> set[str]:
+    """Return the names that doit would take for a command's."""
+    plugins = {point.name for point in entry_points(group="doit.COMMAND")}
+    return plugins | {command.get_name() for command in DoitMain.DOIT_CMDS}
+
+
+def _hashes() -> ContentHashes:
+    """Return the hashes that doit's checker uses too, so that no file is read twice."""
+    checker = Globals.dep_manager.checker
+    return checker.hashes if isinstance(checker, ContentChecker) else ContentHashes()
+
+
+def _state() -> State:
+    backend = getattr(Globals.dep_manager, "backend", None)
+    if not isinstance(backend, State):
+        raise ConfigError(
+            "doit does not use hygge's state",
+            "DOIT_CONFIG in dodo.py",
+            "from hygge.tasks import DOIT_CONFIG, task_hygge",
+        )
+    return backend
+
+
+DOIT_CONFIG: dict[str, Any] = {
+    "backend": "hygge",
+    "check_file_uptodate": ContentChecker,
+    "dep_file": ".doit.db",
+    "par_type": "thread",
+    "reporter": "hygge",
+    "verbosity": 2,
+}
+"""What a dodo.py hands to doit so that flows are moved safely."""
+
+
+class ProjectLoader(ModuleTaskLoader):  # type: ignore[misc]
+    """Loads a project that has no dodo.py."""
+
+    def __init__(self) -> None:
+        super().__init__({"DOIT_CONFIG": DOIT_CONFIG, "task_hygge": task_hygge})
