@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,9 +155,7 @@ class Coordinator:
     def _decided(self, prepared: Prepared, partitions: Iterable[Partition]) -> Iterator[Decision]:
         config = prepared.config
         digest = config_hash(config)
-        change = functools.cache(
-            lambda old: plan.config_change(self.state.config(old), config)
-        )
+        change = functools.cache(lambda old: plan.config_change(self.state.config(old), config))
         failures, doubted = self._failures, self._doubted
         for partition in partitions:
             task = f"{prepared.flow.name}:{partition.key}"
@@ -173,7 +171,7 @@ class Coordinator:
         return self.state.failures()
 
     @functools.cached_property
-    def _doubted(self) -> set[str]:
+    def _doubted(self) -> Set[str]:
         return self.state.doubted()
 
     def _gone(self, prepared: Prepared, partitions: Sequence[Partition]) -> list[Decision]:
@@ -221,7 +219,8 @@ def _refuse_shared_stores(found: Iterable[Prepared | FlowPlan]) -> Iterator[Prep
 
 
 def _ownership(plans: Iterable[FlowPlan], root: Path) -> Ownership:
-    stores, outputs = {}, set()
+    stores: dict[str, str] = {}
+    outputs: set[str] = set()
     for each in plans:
         if each.prepared is not None:
             stores[each.name] = os.path.realpath(each.prepared.store.folder())

@@ -110,7 +110,7 @@ class Move:
                 each.discard()
             raise
         read = zip(self.partition.sources, hashes, before, strict=True)
-        return staged, tuple(ReadSource(source.path, *rest) for source, *rest in read)
+        return staged, tuple(ReadSource(s.path, digest, stat) for s, digest, stat in read)
 
     def _stage(self) -> tuple[list[StagedFile], str]:
         """Write the outputs; return them, and the hash of the source if its bytes were copied."""

@@ -155,9 +155,7 @@ def _asked_for(remembered: Remembered, wanted: Wanted, receipt: Receipt) -> Reas
     return None
 
 
-def _sources(
-    partition: Partition, receipt: Receipt, look: Look
-) -> tuple[ReadSource, ...] | Reason:
+def _sources(partition: Partition, receipt: Receipt, look: Look) -> tuple[ReadSource, ...] | Reason:
     """Return the sources with their hashes, or the reason for which they make it stale."""
     if len(partition.sources) == len(receipt.sources) == 1:
         # A single source is the same wherever it has been moved to.

@@ -51,7 +51,9 @@ class Project:
 
     def relative(self, path: Path) -> str:
         """Return *path* as people write it: from the root, with forward slashes."""
-        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+        return (
+            path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+        )
 
 
 def find_root(start: Path) -> Path:

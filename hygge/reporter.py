@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
@@ -209,14 +210,10 @@ def _partitions(count: int) -> str:
 
 def amount_of_bytes(size: int) -> str:
     """Return *size* with three digits or so: ``446.9kB``."""
-    amount = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            break
-        amount /= 1000
-    else:
-        unit = "TB"
-    return f"{size}B" if unit == "B" else f"{amount:.1f}{unit}"
+    if size < 1000:
+        return f"{size}B"
+    power = min(int(math.log(size, 1000)), 4)
+    return f"{size / 1000**power:.1f}{('', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
 def _is_terminal(stream: IO[str]) -> bool:

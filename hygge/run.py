@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from hygge.coordinator import Coordinator, Options, Ownership, Plan, Prepared
 from hygge.errors import HyggeError
@@ -57,7 +58,9 @@ class Run:
         intents = self.state.intents()
         sweep(intents.values(), self.project.root)
         decisions = [each for flow in plan.flows for each in flow.decisions]
-        self.state.forget_intents(d.task for d in decisions if d.reason is None and d.task in intents)
+        self.state.forget_intents(
+            d.task for d in decisions if d.reason is None and d.task in intents
+        )
         if self.state.fresh:
             for each in plan.flows:
                 if each.prepared is not None:
@@ -144,7 +147,9 @@ class Run:
         mine = [each for each in outputs if self._ownership.may_remove(flow, each)]
         removed = remove(mine, self.project.root, prepared.store.folder())
         for path in removed:
-            self.events.emit("file.written", decision.task, path=path, reason="removed", wrote=False)
+            self.events.emit(
+                "file.written", decision.task, path=path, reason="removed", wrote=False
+            )
         return removed
 
     def _emit_files(self, task: str, moved: Moved, before: Receipt | None) -> None:
@@ -175,7 +180,7 @@ class Run:
         self.events.close()
 
 
-def _described(output: Output) -> dict[str, object]:
+def _described(output: Output) -> dict[str, Any]:
     return {
         "path": output.path,
         "hash": output.hash,

@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ class State:
         if row is None:
             return None
         receipt = row.get(_VALUES)
-        if key in row or not _is_receipt(receipt):
+        if key in row or receipt is None or not _is_receipt(receipt):
             return row.get(key)
         if key == _DEPS:
             return [source[0] for source in receipt["sources"]]
@@ -225,7 +225,7 @@ class State:
             with self._transaction() as connection:
                 connection.executemany("DELETE FROM intents WHERE task = ?", rows)
 
-    def doubted(self) -> set[str]:
+    def doubted(self) -> Set[str]:
         """Return the runs that did not end cleanly; what they wrote may have been lost since."""
         return {run for (run,) in self._select("SELECT run FROM unclean")} - {self._current_run}
 
@@ -374,8 +374,9 @@ class State:
 
 
 def _is_ours(connection: sqlite3.Connection) -> bool:
-    read: Callable[[str], int] = lambda name: connection.execute(f"PRAGMA {name}").fetchone()[0]
-    return read("application_id") == APPLICATION_ID and read("user_version") == FORMAT
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return bool(application == APPLICATION_ID and version == FORMAT)
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:

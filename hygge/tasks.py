@@ -1,4 +1,4 @@
-"""This is where partitions become doit's tasks; nothing else but the commands knows doit's words."""
+"""This is where partitions become doit's tasks; only the commands know doit's words too."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class ContentChecker(FileChangedChecker):  # type: ignore[misc]
         _, digest, *numbers = state
         if Signature(*numbers).proves(now):
             return False
-        return self.hashes.read(os.path.abspath(file_path), now) != digest
+        return bool(self.hashes.read(os.path.abspath(file_path), now) != digest)
 
     def get_state(self, dep: str, current_state: list[Any] | None) -> list[Any] | None:
         """Return what to remember of the file at *dep*; None if that is *current_state*."""
@@ -96,7 +96,7 @@ class _Action(BaseAction):  # type: ignore[misc]
             self.act()
         except HyggeError as error:
             return TaskFailed(str(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the one place where it is wanted
             # A mistake of ours: what else is to be done does not suffer from it.
             if self.run is not None:
                 self.run.unexpected(self.decision.task, error)

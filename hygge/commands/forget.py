@@ -14,6 +14,8 @@ from hygge.commands.telling import Telling
 class Forget(Telling, doit.cmd_forget.Forget):  # type: ignore[misc]
     """doit's ``forget``; forgetting moves nothing, the stores stay as they are."""
 
+    sel_tasks: list[str] | None
+
     def _execute(self, **options: Any) -> None:
         if tasks.current.plan is not None:
             # What a person asks to forget is forgotten, receipts too.

@@ -39,9 +39,7 @@ class Plan(Telling, DoitCmdBase):  # type: ignore[misc]
         partitions = self._selected(pos_args)
         stale = [task for task in partitions if task.decision.reason is not None]
         rows = [
-            row
-            for _, group in itertools.groupby(stale, key=_alike)
-            for row in _rows(list(group))
+            row for _, group in itertools.groupby(stale, key=_alike) for row in _rows(list(group))
         ]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
         for task, action, reason in rows:
@@ -64,10 +62,7 @@ class Plan(Telling, DoitCmdBase):  # type: ignore[misc]
             task
             for task in self.task_list
             if isinstance(task, PartitionTask)
-            and (
-                not names
-                or any(_matches(task.name, n) or task.subtask_of == n for n in names)
-            )
+            and (not names or any(_matches(task.name, n) or task.subtask_of == n for n in names))
         ]
 
 

@@ -1,9 +1,8 @@
-"""This is where `doit reset-dep` takes what lies in the stores for right, because a person says so."""
+"""This is where `doit reset-dep` takes what lies in the stores for right, as told."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any
 
 import doit.cmd_resetdep
 from doit.cmd_base import check_tasks_exist

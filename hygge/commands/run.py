@@ -1,4 +1,4 @@
-"""This is where `doit` brings every store up to date, and stops in good order when it is told to."""
+"""This is where `doit` brings every store up to date, and stops in good order when told to."""
 
 from __future__ import annotations
 
@@ -169,10 +169,15 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
                 "-P process",
                 "leave it out: doit -n 2",
             )
-        known = CONFIG_KEYS | {
-            option.name for command in doit.doit_cmd.DoitMain.DOIT_CMDS
-            for option in map(doit.cmdparse.CmdOption, command.cmd_options)
-        } | {option.name for option in self.cmdparser.options}
+        known = (
+            CONFIG_KEYS
+            | {
+                option.name
+                for command in doit.doit_cmd.DoitMain.DOIT_CMDS
+                for option in map(doit.cmdparse.CmdOption, command.cmd_options)
+            }
+            | {option.name for option in self.cmdparser.options}
+        )
         for key in self.loader.load_doit_config():
             if key not in known:
                 raise ConfigError(
@@ -220,5 +225,3 @@ def _stopping_on_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from typing import Any
@@ -13,6 +14,10 @@ from hygge.errors import HyggeError, UsageError, nearest
 
 NOTHING_STARTED = 3
 """Exit code: the configuration, the command line or another run kept it from starting."""
+
+
+CLOSED_PIPE = 141
+"""Exit code: what the command writes to was closed, as by ``| head``; what a shell makes of it."""
 
 
 class Telling:
@@ -33,6 +38,10 @@ class Telling:
                 raise
             tell(no_task(unknown, [task.name for task in self.task_list]))
             return NOTHING_STARTED
+        except BrokenPipeError:
+            # Whoever read has seen enough; Python would complain once more when it exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return CLOSED_PIPE
         return result
 
 

@@ -87,7 +87,7 @@ class Home(ABC):
 
     @abstractmethod
     def reading(self) -> Mapping[str, Any]:
-        """Return what, beside the bytes of the sources, can change the rows; for the config hash."""
+        """Return what beside the sources' bytes can change the rows; for the config hash."""
 
     def overlaps(self, folder: Path) -> bool:
         """Tell whether the home and *folder* share files, so that no store may be there."""

@@ -113,7 +113,8 @@ class _Lines:
         self.number = 0
 
     def __iter__(self) -> Iterator[str]:
-        for self.number, line in self._lines:
+        for number, line in self._lines:
+            self.number = number
             if not (self._comment and line.startswith(self._comment)):
                 yield line
 

@@ -155,9 +155,7 @@ def kind_of(section: Section, root: Path) -> str:
         HomeError: There is nothing at the path.
         ConfigError: Their names don't tell, or tell of several.
     """
-    by_suffix = {
-        suffix: kind for kind, cls in homes.built_in().items() for suffix in cls.suffixes
-    }
+    by_suffix = {suffix: kind for kind, cls in homes.built_in().items() for suffix in cls.suffixes}
     files = list(Listing(section, root).files(tuple(by_suffix)))
     kinds = sorted({kind for suffix, kind in by_suffix.items() for f in files if f.has(suffix)})
     if len(kinds) == 1:

@@ -50,7 +50,7 @@ class Listing:
         included = self._patterns("include")
         excluded = self._patterns("exclude")
         for file in self._found():
-            if not file.path == self.full and not any(file.has(suffix) for suffix in suffixes):
+            if file.path != self.full and not any(file.has(suffix) for suffix in suffixes):
                 continue
             if self._wanted(file, included, excluded):
                 self._check_name(file)
@@ -77,7 +77,9 @@ class Listing:
                 name = os.path.relpath(path, fixed).replace(os.sep, "/")
                 yield Listed(path, name, _stat(path))
 
-    def _walk(self, folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[Listed]:
+    def _walk(
+        self, folder: str, prefix: str, above: tuple[tuple[int, int], ...]
+    ) -> Iterator[Listed]:
         try:
             entered = os.stat(folder)
             entries = list(os.scandir(folder))
@@ -133,8 +135,10 @@ class Listing:
     def _missing(self) -> HomeError:
         kind = "file" if os.path.splitext(self.path)[1] else "folder"
         near = _near_miss(self.full)
-        hint = "create it" if near is None else (
-            f"create it, or did you mean '{located(near, self.root)}'?"
+        hint = (
+            "create it"
+            if near is None
+            else (f"create it, or did you mean '{located(near, self.root)}'?")
         )
         return self.section.error(HomeError, f"no {kind} '{self.path}'", hint, "path")
 

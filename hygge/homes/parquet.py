@@ -74,5 +74,3 @@ def _in_batches(path: str) -> pl.LazyFrame:
 
     schema = pl.DataFrame(pq.read_schema(path).empty_table()).schema
     return register_io_source(batches, schema=schema)
-
-

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hygge.document import Document, Path
 from hygge.errors import ConfigError, did_you_mean
-
-if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
 
 SECTIONS = ("home", "store")
 """Keys of a flow whose schema depends on their ``type``; also folders beside this file."""
@@ -94,7 +91,7 @@ def _position(document: Document, path: Path) -> tuple[int, int]:
     return (place.line, place.column) if place else (0, 0)
 
 
-def _explained(error: ValidationError, document: Document, path: Path, name: str) -> ConfigError:
+def _explained(error: Any, document: Document, path: Path, name: str) -> ConfigError:
     here: Path = (*path, *error.absolute_path)
     called = ".".join(str(each) for each in here) or name
     if error.validator == "additionalProperties":
@@ -114,7 +111,7 @@ def _explained(error: ValidationError, document: Document, path: Path, name: str
     return document.error(here, what, _description(error))
 
 
-def _unknown_key(error: ValidationError, document: Document, here: Path, name: str) -> ConfigError:
+def _unknown_key(error: Any, document: Document, here: Path, name: str) -> ConfigError:
     known = list(error.schema["properties"])
     unknown = next(key for key in error.instance if key not in known)
     called = ".".join(str(each) for each in here)
@@ -122,28 +119,32 @@ def _unknown_key(error: ValidationError, document: Document, here: Path, name: s
     return document.key_error((*here, unknown), what, did_you_mean(unknown, known))
 
 
-def _missing_key(error: ValidationError, document: Document, here: Path, called: str) -> ConfigError:
+def _missing_key(error: Any, document: Document, here: Path, called: str) -> ConfigError:
     missing = next(key for key in error.validator_value if key not in error.instance)
     described = error.schema["properties"][missing]["description"]
     return document.error(here, f"'{called}' lacks the key '{missing}'", f"{missing}: {described}")
 
 
-def _description(error: ValidationError) -> str:
+def _description(error: Any) -> str:
     described: str = error.schema.get("description", "")
     return described
 
 
-def _rule(error: ValidationError) -> str:
+def _rule(error: Any) -> str:
     """Return in words the rule that a value of the right type broke."""
     limit = error.validator_value
-    rules = {
-        "minLength": "it is too short" if limit > 1 else "it is empty",
-        "maxLength": f"at most {limit} character" + ("" if limit == 1 else "s"),
-        "minimum": f"at least {limit}",
-        "maximum": f"at most {limit}",
-        "pattern": f"it must match {limit}",
-    } if isinstance(limit, int) else {"pattern": f"it must match {limit}"}
-    return rules.get(str(error.validator), error.message)
+    rules = (
+        {
+            "minLength": "it is too short" if limit > 1 else "it is empty",
+            "maxLength": f"at most {limit} character" + ("" if limit == 1 else "s"),
+            "minimum": f"at least {limit}",
+            "maximum": f"at most {limit}",
+            "pattern": f"it must match {limit}",
+        }
+        if isinstance(limit, int)
+        else {"pattern": f"it must match {limit}"}
+    )
+    return rules.get(str(error.validator), str(error.message))
 
 
 def _shown(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from hygge.stores.files import FilesStore
 
@@ -18,8 +18,7 @@ class ArrowStore(FilesStore, kind="arrow"):
     default_compression = "none"
 
     def write(self, rows: pl.LazyFrame, path: Path) -> None:
-        compression = "uncompressed" if self.compression == "none" else self.compression
-        rows.sink_ipc(path, compression=compression, engine="streaming")  # type: ignore[arg-type]
+        rows.sink_ipc(path, compression=cast("Any", self.polars_compression), engine="streaming")
 
     def count(self, path: Path) -> int:
         import polars as pl

@@ -50,6 +50,11 @@ class FilesStore(Store):
             what = f"compression level {level} is too high: '{self.compression}' ends at {highest}"
             raise self.section.error(ConfigError, what, f"compression_level: {highest}")
 
+    @property
+    def polars_compression(self) -> str:
+        """What polars calls the compression."""
+        return "uncompressed" if self.compression == "none" else self.compression
+
     def folder(self) -> Path:
         return self.root / self.path
 
@@ -107,9 +112,8 @@ class TextStore(FilesStore):
 
     def compressing(self) -> dict[str, Any]:
         """Return polars' arguments for the compression."""
-        compression = "uncompressed" if self.compression == "none" else self.compression
         return {
-            "compression": compression,
+            "compression": self.polars_compression,
             "compression_level": self.options.get("compression_level"),
             "check_extension": False,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from hygge.stores.files import FilesStore
 
@@ -20,7 +20,7 @@ class ParquetStore(FilesStore, kind="parquet"):
     def write(self, rows: pl.LazyFrame, path: Path) -> None:
         rows.sink_parquet(
             path,
-            compression="uncompressed" if self.compression == "none" else self.compression,  # type: ignore[arg-type]
+            compression=cast("Any", self.polars_compression),
             compression_level=self.options.get("compression_level"),
             statistics=self.options.get("statistics", True),
             row_group_size=self.options.get("row_group_size"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ def copy(shown: str, source: Path, final: str, temporary: Path) -> str:
     """
     digest = xxhash.xxh3_128()
     try:
-        reader = source.open("rb", buffering=0)
+        reader = io.FileIO(source)
     except OSError as error:
         raise HomeError(f"'{shown}' can't be read: {error.strerror}", shown) from error
     with reader, _store_errors(final), temporary.open("xb", buffering=0) as writer:
@@ -113,7 +114,7 @@ def copy(shown: str, source: Path, final: str, temporary: Path) -> str:
     return digest.hexdigest()
 
 
-def _read(reader, shown: str) -> bytes:  # type: ignore[no-untyped-def]
+def _read(reader: io.FileIO, shown: str) -> bytes:
     try:
         return reader.read(CHUNK)
     except OSError as error:

@@ -1,0 +1,121 @@
+"""Projects in a folder of their own, used the way people use them: by typing `doit`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from hygge.fingerprint import content_hash
+
+DODO = '"""A project."""\nfrom hygge.tasks import DOIT_CONFIG, task_hygge\n'
+
+SUMMARY = re.compile(
+    r"^hygge: moved=(\d+) unchanged=(\d+) failed=(\d+) removed=(\d+) "
+    r"rows=(\d+) bytes=\S+ time=\d+\.\ds$"
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The last line of a run, by name."""
+        match = SUMMARY.match(self.out.rstrip().split("\n")[-1])
+        assert match, f"no summary in:\n{self.out}\n{self.err}"
+        names = ("moved", "unchanged", "failed", "removed", "rows")
+        return dict(zip(names, map(int, match.groups()), strict=True))
+
+    @property
+    def moved(self) -> int:
+        return self.counts["moved"]
+
+
+class ProjectFolder:
+    """A project on the disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.write("dodo.py", DODO)
+
+    def write(self, path: str, content: str | bytes) -> Path:
+        """Write a file of the project; text is dedented."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, str):
+            content = textwrap.dedent(content).encode()
+        file.write_bytes(content)
+        return file
+
+    def flow(self, name: str, text: str) -> Path:
+        """Write a flow."""
+        return self.write(f"flows/{name}.yml", text)
+
+    def parquet(self, path: str, rows: int = 3, start: int = 0) -> Path:
+        """Write a parquet file with the columns `id` and `name`."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        ids = range(start, start + rows)
+        pl.DataFrame({"id": ids, "name": [f"n{i}" for i in ids]}).write_parquet(file)
+        return file
+
+    def months(self, count: int = 3) -> None:
+        """Make the flow `flights` with *count* partitions, byte for byte the same in the store."""
+        for month in range(1, count + 1):
+            self.parquet(f"data/home/flights/2013-{month:02}.parquet", 3, start=month * 10)
+        self.flow("flights", "home: data/home/flights\nstore: data/store/flights\n")
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if k not in ("CI", "NO_COLOR", "PYTHONPATH")}
+        return {**kept, **more}
+
+    def start(self, *args: str, **environment: str) -> subprocess.Popen[str]:
+        """Start `doit` in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "doit", *args],
+            cwd=self.root,
+            env=self.environment(**environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def doit(self, *args: str, **environment: str) -> Result:
+        """Type `doit` and wait."""
+        process = self.start(*args, **environment)
+        out, err = process.communicate(timeout=300)
+        return Result(process.returncode, out, err)
+
+    def settle(self) -> None:
+        """Wait until no file counts as written just now."""
+        time.sleep(2.1)
+
+    def digest(self, folder: str = "data/store") -> dict[str, str]:
+        """Every file below *folder*, hidden ones too, with its content hash."""
+        top = self.root / folder
+        return {
+            file.relative_to(top).as_posix(): content_hash(file)
+            for file in sorted(top.rglob("*"))
+            if not file.is_dir()
+        }
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ProjectFolder:
+    return ProjectFolder(tmp_path / "project")
