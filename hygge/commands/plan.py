@@ -89,7 +89,6 @@ def _summary(stale: list[PartitionTask], total: int) -> str:
     if not stale:
         return f"Nothing to move: {total:,} up to date.\n"
     removed = sum(task.decision.partition is None for task in stale)
-    parts = [f"{len(stale) - removed:,} to move"]
-    if removed:
-        parts.append(f"{removed:,} to remove")
+    counts = ((len(stale) - removed, "move"), (removed, "remove"))
+    parts = [f"{count:,} to {action}" for count, action in counts if count]
     return f"{', '.join(parts)}, {total - len(stale):,} up to date.\n"

@@ -14,13 +14,13 @@ from typing import Any
 
 import doit.cmd_run
 import doit.doit_cmd
-from doit.exceptions import UnmetDependency
-from doit.runner import ERROR, MThreadRunner, Runner
+from doit.exceptions import TaskFailed, UnmetDependency
+from doit.runner import ERROR, FAILURE, MThreadRunner, Runner
 
 from hygge import tasks
 from hygge.commands.telling import NOTHING_STARTED, Telling, tell
 from hygge.coordinator import Options
-from hygge.errors import ConfigError, UsageError, did_you_mean
+from hygge.errors import ConfigError, HyggeError, UsageError, did_you_mean
 from hygge.run import forget_vanished
 from hygge.tasks import BrokenFlowTask, Invocation
 
@@ -52,9 +52,26 @@ class Orderly:
         """Also refuse a task whose ``setup`` failed; doit runs it under ``--continue``."""
         if node.run_status == "run" and node.bad_deps:
             names = " ".join(bad.task.name for bad in node.bad_deps)
-            self._handle_task_error(node, UnmetDependency(names))  # type: ignore[attr-defined]
+            self._handle_task_error(node, UnmetDependency(names))
             return False
         return bool(super().select_task(node, tasks_dict))  # type: ignore[misc]
+
+    def process_task_result(self, node: Any, base_fail: Any) -> None:
+        """Also take a receipt that can't be written for a failure of its task."""
+        try:
+            super().process_task_result(node, base_fail)  # type: ignore[misc]
+        except HyggeError as error:
+            self._handle_task_error(node, TaskFailed(str(error)))
+        run = tasks.current.run
+        if run is not None and node.run_status == "successful":
+            run.events.emit("step.succeeded", node.task.name)
+
+    def _handle_task_error(self, node: Any, base_fail: Any) -> None:
+        before = self.final_result
+        super()._handle_task_error(node, base_fail)  # type: ignore[misc]
+        if isinstance(base_fail, UnmetDependency):
+            # What kept it from running was counted; doit makes an error of a failure here.
+            self.final_result = before or FAILURE
 
     def teardown(self) -> None:
         """Also make a failing teardown fail the run; doit exits with 0."""
