@@ -23,6 +23,18 @@ SUMMARY = re.compile(
     r"rows=(\d+) bytes=\S+ time=\d+\.\ds$"
 )
 
+MEASURE = """
+import resource, subprocess, sys, time
+started = time.perf_counter()
+code = subprocess.call(sys.argv[1:])
+seconds = time.perf_counter() - started
+unit = 1 if sys.platform == "darwin" else 1024
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+print(f"{seconds:.3f} {peak}", file=sys.stderr)
+sys.exit(code)
+"""
+"""Runs a command; writes its wall time in seconds and its peak memory in bytes to stderr."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -101,6 +113,21 @@ class ProjectFolder:
         process = self.start(*args, **environment)
         out, err = process.communicate(timeout=300)
         return Result(process.returncode, out, err)
+
+    def measured(self, *args: str) -> tuple[Result, float, int]:
+        """Type `doit`; also return its wall time in seconds and its peak memory in bytes."""
+        # A small process in between: a child's peak begins with that of whoever forked it.
+        process = subprocess.run(
+            [sys.executable, "-c", MEASURE, sys.executable, "-m", "doit", *args],
+            cwd=self.root,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        err, _, figures = process.stderr.rstrip("\n").rpartition("\n")
+        seconds, memory = figures.split()
+        return Result(process.returncode, process.stdout, err), float(seconds), int(memory)
 
     def settle(self) -> None:
         """Wait until no file counts as written just now."""

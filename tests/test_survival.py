@@ -1,4 +1,4 @@
-"""What is left when a run is stopped: by a kill, by a signal, by another run, by a changing source."""
+"""What is left when a run is stopped, by a kill, a signal, another run or a changing source."""
 
 from __future__ import annotations
 
