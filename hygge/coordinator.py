@@ -194,28 +194,31 @@ class Coordinator:
         return [Decision(task, None, reason, self.state.receipt(task)) for task in gone]
 
 
-def _refuse_shared_stores(found: Iterable[Prepared | FlowPlan]) -> Iterator[Prepared | FlowPlan]:
-    """Yield *found*, with an error in place of each flow whose store is not its own."""
-    stores: dict[str, str] = {}
+def _refuse_shared_stores(found: Sequence[Prepared | FlowPlan]) -> Iterator[Prepared | FlowPlan]:
+    """Yield *found*, with an error in place of each flow whose store is not its own.
+
+    All that share a store are refused: nothing tells whose the data there is.
+    """
+    stores = {
+        each.flow.name: os.path.realpath(each.store.folder())
+        for each in found
+        if isinstance(each, Prepared)
+    }
     for each in found:
-        if not isinstance(each, Prepared):
+        folder = stores.get(each.flow.name) if isinstance(each, Prepared) else None
+        if not isinstance(each, Prepared) or folder is None:
             yield each
             continue
-        folder = os.path.realpath(each.store.folder())
-        other = next(
-            (
-                name
-                for name, store in stores.items()
-                if contains(store, folder) or contains(folder, store)
-            ),
-            None,
-        )
-        if other is None:
-            stores[each.flow.name] = folder
-            yield each
-        else:
-            error = _shared_store(each.flow, other, folder == stores[other])
+        others = [
+            name
+            for name, store in stores.items()
+            if name != each.flow.name and (contains(store, folder) or contains(folder, store))
+        ]
+        if others:
+            error = _shared_store(each.flow, others[0], folder == stores[others[0]])
             yield FlowPlan(each.flow.name, None, error=error)
+        else:
+            yield each
 
 
 def _ownership(plans: Iterable[FlowPlan], root: Path) -> Ownership:
@@ -246,7 +249,7 @@ def _shared_store(flow: Flow, other: str, same: bool) -> ConfigError:
     return flow.store.error(
         ConfigError,
         f"the store '{path}' {relation} the store of the flow '{other}'",
-        f"give each flow a store of its own: data/store/{flow.name}",
+        "give each of the two a folder of its own",
         "path",
     )
 

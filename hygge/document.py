@@ -111,7 +111,8 @@ def _syntax_error(error: yaml.YAMLError, file: str, lines: list[str]) -> ConfigE
         return ConfigError(f"not YAML: {problem}", file)
     line = min(mark.line, len(lines) - 1)
     place = Place(file, line + 1, mark.column + 1, lines[line].rstrip("\r"))
-    hint = "indent with spaces" if "\\t" in problem else "quote the value, or mind the indentation"
+    indented_by_tab = "\t" in place.text[: place.column]
+    hint = "indent with spaces, not with tabs" if indented_by_tab else "quote the value"
     return ConfigError(f"not YAML: {problem}", str(place), hint)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hygge.errors import HyggeError, SourceChanged, StoreError
-from hygge.fingerprint import Signature, content_hash
+from hygge.fingerprint import Signature, content_hash, is_regular
 from hygge.homes.base import Home
 from hygge.partition import Partition
 from hygge.receipt import Output, ReadSource, Receipt
@@ -140,12 +140,13 @@ class Move:
         return [self.root / source.path for source in self.partition.sources]
 
     def _signatures(self) -> list[Signature]:
-        try:
-            return [Signature.of(os.stat(path)) for path in self._paths()]
-        except OSError:
-            # Gone, or a link to nowhere: the home can say it better.
-            self.home.examine(self.partition)
-            raise self._source_changed() from None
+        with contextlib.suppress(OSError):
+            stats = [os.stat(path) for path in self._paths()]
+            if all(is_regular(stat) for stat in stats):
+                return [Signature.of(stat) for stat in stats]
+        # Gone, a link to nowhere, or a pipe that would be waited for: the home can say it better.
+        self.home.examine(self.partition)
+        raise self._source_changed()
 
     def _hashes(self) -> tuple[str, ...]:
         try:

@@ -139,7 +139,7 @@ class ProjectFolder:
         return {
             file.relative_to(top).as_posix(): content_hash(file)
             for file in sorted(top.rglob("*"))
-            if not file.is_dir()
+            if file.is_file() and not file.is_symlink()
         }
 
 

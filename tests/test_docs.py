@@ -113,7 +113,8 @@ class Command:
 
     def is_safe(self) -> bool:
         words = list(shlex.shlex(self.text, posix=True, punctuation_chars=True))
-        first = [w for w, before in zip(words, [";", *words], strict=False) if set(before) <= set(";&|")]
+        operators = {";", "&&", "||", "|"}
+        first = [w for w, before in zip(words, [";", *words], strict=False) if before in operators]
         reaches_out = re.search(r"(^|\s)(/|~|\.\.)", self.text)
         return set(first) <= SAFE and not reaches_out
 
@@ -142,7 +143,11 @@ def is_shown(printed: list[str], shown: list[str]) -> bool:
         return not printed
     if shown[0] == "…":
         return any(is_shown(printed[i:], shown[1:]) for i in range(len(printed) + 1))
-    return bool(printed) and steady(printed[0]) == steady(shown[0]) and is_shown(printed[1:], shown[1:])
+    return (
+        bool(printed)
+        and steady(printed[0]) == steady(shown[0])
+        and is_shown(printed[1:], shown[1:])
+    )
 
 
 def shortened(printed: list[str], shown: list[str]) -> list[str]:
@@ -184,7 +189,10 @@ class Story:
             if UPDATE and not is_shown(printed, command.shown):
                 command.shown = shortened(printed, command.shown)
             assert is_shown(printed, command.shown), (
-                f"$ {command.text}\nprinted:\n" + "\n".join(printed) + "\nthe page shows:\n" + "\n".join(command.shown)
+                f"$ {command.text}\nprinted:\n"
+                + "\n".join(printed)
+                + "\nthe page shows:\n"
+                + "\n".join(command.shown)
             )
             lines += ["$ " + command.text.replace("\n", "\n> "), *command.shown]
         self._check_code("the end of the block")
@@ -206,11 +214,12 @@ class Story:
         done = subprocess.run(
             ["bash", "-c", f"(exit {self.code})\n{command}"],
             cwd=self.root,
-            env={**kept, "PATH": path},
+            # Unbuffered: both streams in the order of a terminal.
+            env={**kept, "PATH": path, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
         )
         self.code = done.returncode
         return [line.rstrip() for line in done.stdout.rstrip().split("\n")] if done.stdout else []
@@ -304,7 +313,11 @@ def exit_codes() -> set[int]:
     for tree in trees("commands/*.py"):
         for node, after in zip(tree.body, tree.body[1:], strict=False):
             told = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-            if isinstance(node, ast.Assign) and told and str(after.value.value).startswith("Exit code"):
+            if (
+                isinstance(node, ast.Assign)
+                and told
+                and str(after.value.value).startswith("Exit code")
+            ):
                 codes.add(ast.literal_eval(node.value))
     return codes
 
@@ -335,7 +348,9 @@ def schema_keys(part: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("section", ["home", "store", ""])
 def test_every_key_of_the_schema_is_explained(section: str) -> None:
-    names = [f"{section}/{kind}" for kind in schema.kinds(section)] if section else ["flow", "project"]
+    names = (
+        [f"{section}/{kind}" for kind in schema.kinds(section)] if section else ["flow", "project"]
+    )
     page = text_of(f"docs/{section or 'flow'}s.md")
     for name in names:
         for key in schema_keys(schema.read(name)):
@@ -370,7 +385,17 @@ def test_data_are_as_many_rows_as_their_description_says() -> None:
 
 def test_sphinx_builds_without_a_warning(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(DOCS), str(tmp_path / "html")],
+        [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-W",
+            "-q",
+            "-b",
+            "html",
+            str(DOCS),
+            str(tmp_path / "html"),
+        ],
         capture_output=True,
         text=True,
     )

@@ -21,6 +21,17 @@ class ArrowHome(FilesHome, kind="arrow"):
 
         return pl.scan_ipc(path, glob=False, hive_partitioning=False)
 
+    def examine(self, partition: Partition) -> None:
+        import pyarrow as pa
+
+        for source, path in zip(partition.sources, self.readable(partition), strict=True):
+            try:
+                with pa.ipc.open_file(path) as file:
+                    for i in range(file.num_record_batches):
+                        file.get_batch(i)
+            except (pa.ArrowException, OSError) as error:
+                raise self.unreadable(source.path, str(error)) from error
+
     def count(self, partition: Partition) -> int | None:
         import polars as pl
 
@@ -28,4 +39,5 @@ class ArrowHome(FilesHome, kind="arrow"):
         try:
             return int(self.scan_file(path).select(pl.len()).collect().item())
         except (pl.exceptions.PolarsError, OSError) as error:
+            self.examine(partition)
             raise self.unreadable(partition.sources[0].path, str(error)) from error

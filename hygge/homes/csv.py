@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -16,6 +17,11 @@ from hygge.paths import located
 
 if TYPE_CHECKING:
     import polars as pl
+
+_UNPARSED = re.compile(
+    r"could not parse `(?P<value>.*)` as dtype `(?P<type>.*?)` at column '(?P<column>.*?)'",
+    re.DOTALL,
+)
 
 INFER_ROWS = 10_000
 """Rows that decide the types of the columns, unless the options say otherwise."""
@@ -46,6 +52,25 @@ class CsvHome(FilesHome, kind="csv"):
             try_parse_dates=options.get("dates", False),
             infer_schema_length=None if infer_rows == "all" else infer_rows,
             schema_overrides=polars_types(options.get("types", {})) or None,
+        )
+
+    def unreadable(self, shown: str, problem: str) -> HomeError:
+        match = _UNPARSED.search(problem)
+        if match is None:
+            return super().unreadable(shown, problem)
+        value, column = match["value"], match["column"]
+        if value.startswith(self.options.get("quote") or '"'):
+            first = value.split("\n")[0]
+            return HomeError(
+                f"a quote in the column '{column}' of '{shown}' is never closed: {first}",
+                shown,
+                "close it, or say that there are no quotes: options: {quote: null}",
+            )
+        return HomeError(
+            f"'{value}' in the column '{column}' of '{shown}' is no {match['type']}",
+            shown,
+            f"if it means null: options: {{null_values: ['{value}']}}; "
+            f"if it is a value: options: {{types: {{{column}: string}}}}",
         )
 
     def _separator(self, path: str) -> str:

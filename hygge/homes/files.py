@@ -84,7 +84,7 @@ class FilesHome(Home):
         if os.path.islink(path) and not os.path.exists(path):
             target = os.readlink(path)
             raise HomeError(
-                f"'{shown}' is a link to '{target}', which does not exist",
+                f"'{shown}' is a link to '{target}', which leads to no file",
                 shown,
                 "restore its target, remove the link, or exclude it",
             )

@@ -96,7 +96,7 @@ class Listing:
             if entry.name.startswith("."):
                 continue
             name = prefix + entry.name
-            if entry.is_dir():
+            if _is_folder(entry):
                 yield from self._walk(entry.path, name + "/", (*above, identity))
             else:
                 yield Listed(entry.path, name, _stat(entry.path))
@@ -141,6 +141,13 @@ class Listing:
             else (f"create it, or did you mean '{located(near, self.root)}'?")
         )
         return self.section.error(HomeError, f"no {kind} '{self.path}'", hint, "path")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself
+        return False
 
 
 def _stat(path: str) -> os.stat_result | None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import glob
+import io
+import json
 from typing import TYPE_CHECKING
 
 from hygge.datatypes import polars_types
+from hygge.errors import HomeError
 from hygge.homes.files import FilesHome
+from hygge.partition import Partition
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,3 +30,27 @@ class NdjsonHome(FilesHome, kind="ndjson"):
         return pl.scan_ndjson(
             glob.escape(path), infer_schema_length=None, schema_overrides=types or None
         )
+
+    def examine(self, partition: Partition) -> None:
+        import pyarrow as pa
+
+        for source, path in zip(partition.sources, self.readable(partition), strict=True):
+            try:
+                with pa.input_stream(path) as file:
+                    for number, line in enumerate(io.BufferedReader(file), start=1):
+                        self._check_line(source.path, number, line)
+            except OSError as error:
+                raise self.unreadable(source.path, str(error)) from error
+        super().examine(partition)
+
+    def _check_line(self, shown: str, number: int, line: bytes) -> None:
+        try:
+            value = json.loads(line) if line.strip() else {}
+        except ValueError as error:
+            raise self._wrong_line(shown, number, "is no JSON") from error
+        if not isinstance(value, dict):
+            raise self._wrong_line(shown, number, "is no JSON object")
+
+    def _wrong_line(self, shown: str, number: int, problem: str) -> HomeError:
+        hint = "correct the line: one whole object, '{' to '}', on each line"
+        return HomeError(f"line {number} of '{shown}' {problem}", f"{shown}:{number}", hint)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from hygge.homes.files import FilesHome
 from hygge.partition import Partition
+from hygge.paths import located
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow.parquet as pq
 
 LARGE_ROW_GROUP = 32 * 1024 * 1024
 """Bytes, uncompressed, of a row group that polars would hold several of at once."""
@@ -25,28 +27,24 @@ class ParquetHome(FilesHome, kind="parquet"):
     def scan_file(self, path: str) -> pl.LazyFrame:
         import polars as pl
 
-        if _largest_row_group(path) > LARGE_ROW_GROUP:
+        metadata = self._metadata(path)
+        groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+        if any(group.total_byte_size > LARGE_ROW_GROUP for group in groups):
             return _in_batches(path)
         return pl.scan_parquet(path, glob=False, hive_partitioning=False)
 
     def count(self, partition: Partition) -> int | None:
+        (path,) = self.readable(partition)
+        return int(self._metadata(path).num_rows)
+
+    def _metadata(self, path: str) -> pq.FileMetaData:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        (path,) = self.readable(partition)
         try:
-            rows: int = pq.read_metadata(path).num_rows
-        except pa.ArrowException as error:
-            raise self.unreadable(partition.sources[0].path, str(error)) from error
-        return rows
-
-
-def _largest_row_group(path: str) -> int:
-    import pyarrow.parquet as pq
-
-    metadata = pq.read_metadata(path)
-    groups = range(metadata.num_row_groups)
-    return max((metadata.row_group(i).total_byte_size for i in groups), default=0)
+            return pq.read_metadata(path)
+        except (pa.ArrowException, OSError) as error:
+            raise self.unreadable(located(path, self.root), str(error)) from error
 
 
 def _in_batches(path: str) -> pl.LazyFrame:

@@ -80,7 +80,11 @@ def check(document: Document, values: Any, name: str, path: Path = ()) -> None:
     schema = read(name)
     errors = sorted(
         Draft202012Validator(schema).iter_errors(values),
-        key=lambda error: _position(document, (*path, *error.absolute_path)),
+        key=lambda error: (
+            _position(document, (*path, *error.absolute_path)),
+            # A key that is misspelt is missing too; what is written tells more.
+            error.validator == "required",
+        ),
     )
     if errors:
         raise _explained(errors[0], document, path, name)
@@ -93,16 +97,17 @@ def _position(document: Document, path: Path) -> tuple[int, int]:
 
 def _explained(error: Any, document: Document, path: Path, name: str) -> ConfigError:
     here: Path = (*path, *error.absolute_path)
-    called = ".".join(str(each) for each in here) or name
+    called = ".".join(str(each) for each in here)
     if error.validator == "additionalProperties":
         return _unknown_key(error, document, here, name)
     if error.validator == "required":
-        return _missing_key(error, document, here, called)
+        return _missing_key(error, document, here, f"'{called}'" if called else f"the {name}")
     if error.validator == "type":
         allowed = error.validator_value
         names = [_TYPE_NAMES[each] for each in ([allowed] if isinstance(allowed, str) else allowed)]
-        what = f"'{called}' must be {' or '.join(names)}, not {_shown(error.instance)}"
-        return document.error(here, what, _description(error))
+        wanted = " or ".join(names)
+        what = f"'{called}' must be {wanted}, not {_shown(error.instance)}"
+        return document.error(here, what, f"write {wanted}. {_description(error)}")
     if error.validator == "enum":
         known = [str(each) for each in error.validator_value]
         what = f"'{called}' can't be {_shown(error.instance)}"
@@ -122,7 +127,8 @@ def _unknown_key(error: Any, document: Document, here: Path, name: str) -> Confi
 def _missing_key(error: Any, document: Document, here: Path, called: str) -> ConfigError:
     missing = next(key for key in error.validator_value if key not in error.instance)
     described = error.schema["properties"][missing]["description"]
-    return document.error(here, f"'{called}' lacks the key '{missing}'", f"{missing}: {described}")
+    hint = f"add '{missing}:'. {described}"
+    return document.error(here, f"{called} lacks the key '{missing}'", hint)
 
 
 def _description(error: Any) -> str:
