@@ -255,10 +255,9 @@ def _shared_store(flow: Flow, other: str, same: bool) -> ConfigError:
 
 
 def _forbidden_removal(flow: Flow, gone: list[str]) -> HomeError:
-    what = "source is" if len(gone) == 1 else "sources are"
     return flow.home.error(
         HomeError,
-        f"the {what} gone of {', '.join(gone[:5])}{' and more' if len(gone) > 5 else ''}",
+        f"no source any more for {', '.join(gone[:5])}{' and others' if len(gone) > 5 else ''}",
         "restore what is gone, or write 'on_removed: delete' or 'keep' under store",
         "path",
     )

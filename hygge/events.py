@@ -9,6 +9,9 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
+RUN_ID = r"\d{8}T\d{6}Z-[0-9a-f]{6}"
+"""What every run's id matches."""
+
 
 def new_run_id() -> str:
     """Return an id that sorts by time: UTC to the second, then chance."""

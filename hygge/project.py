@@ -70,7 +70,7 @@ def find_root(start: Path) -> Path:
         return start
     raise UsageError(
         "no project here",
-        f"{start} and the folders above it have no dodo.py, hygge.yml or flows/",
+        f"{start}: no dodo.py or hygge.yml here or above, and no flows/ here",
         "go to your project's folder, or write a first flow: flows/NAME.yml",
     )
 

@@ -56,14 +56,17 @@ class Reporter:
         self.flows: dict[str, Totals] = {}
         self._lock = threading.RLock()
         self._problems: list[str] = []
+        self._others = 0
         self._live = LiveBlock(outstream, self.flows) if _is_terminal(outstream) else None
 
     def initialize(self, all_tasks: dict[str, Task], selected: list[str]) -> None:
         """Count what is to be done."""
+        wanted = set(selected)
         for task in all_tasks.values():
             if isinstance(task, PartitionTask):
                 totals = self.flows.setdefault(task.subtask_of, Totals())
-                totals.stale += task.decision.reason is not None
+                if task.name in wanted or task.subtask_of in wanted:
+                    totals.stale += task.decision.reason is not None
 
     def get_status(self, task: Task) -> None:
         """Do nothing: that a task is looked at is no news."""
@@ -73,7 +76,9 @@ class Reporter:
         if isinstance(task, PartitionTask):
             if self._live is not None:
                 self._live.start(task.name)
-        elif task.actions and not task.name.startswith("_"):
+            return
+        self._others += 1
+        if task.actions and not task.name.startswith("_"):
             self._line(f".  {task.title()}")
 
     def add_success(self, task: Task) -> None:
@@ -168,7 +173,12 @@ class Reporter:
         if totals.ignored:
             parts.append(f"{totals.ignored:,} ignored")
         if totals.failed:
+            left = stale - done - totals.failed - totals.ignored
+            if left > 0:
+                parts.append(f"{left:,} not tried (`doit --continue` goes on after a failure)")
             return f"{', '.join(parts)}. What failed is tried again by the next `doit`."
+        if not self.flows and not self._others:
+            return "No partitions: a first flow is two lines in flows/NAME.yml, home and store."
         if not done:
             return f"Nothing to move: {', '.join(parts) or 'no partitions'}."
         return f"{', '.join(parts)}."
@@ -192,7 +202,7 @@ def _explained(fail: BaseFail) -> str:
     first, _, rest = message.partition("\n")
     if rest.startswith("Traceback") and not tasks.current.debug:
         return f"error: {first}\n  try: `doit --debug`, and report what it shows"
-    return f"error: {message.rstrip()}{''.join(fail.traceback)}".rstrip()
+    return f"error: {message.rstrip()}\n{''.join(fail.traceback)}".rstrip()
 
 
 def _amount(moved: Moved) -> str:
@@ -201,7 +211,8 @@ def _amount(moved: Moved) -> str:
     seconds = f"{moved.receipt.seconds:.2f}s"
     if any(output.rows is None for output in outputs):
         return f"{size}  {seconds}"
-    return f"{sum(output.rows or 0 for output in outputs):,} rows  {size}  {seconds}"
+    rows = sum(output.rows or 0 for output in outputs)
+    return f"{rows:,} row{'' if rows == 1 else 's'}  {size}  {seconds}"
 
 
 def _partitions(count: int) -> str:

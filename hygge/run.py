@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from hygge.coordinator import Coordinator, Options, Ownership, Plan, Prepared
 from hygge.errors import HyggeError
-from hygge.events import EventLog, new_run_id
+from hygge.events import RUN_ID, EventLog, new_run_id
 from hygge.fingerprint import ContentHashes, Signature, config_hash, content_hash
 from hygge.move import Move, Moved, remove, settle, sweep
 from hygge.plan import Decision
 from hygge.project import Project
 from hygge.receipt import Output, ReadSource, Receipt
 from hygge.state import State
+
+_TEMPORARY = re.compile(rf"\..*\.{RUN_ID}\.tmp", re.DOTALL)
 
 
 class Run:
@@ -191,7 +195,8 @@ def _described(output: Output) -> dict[str, Any]:
 
 def _sweep_folder(store: Path) -> None:
     for temporary in store.rglob(".*.tmp"):
-        temporary.unlink(missing_ok=True)
+        if _TEMPORARY.fullmatch(temporary.name):
+            temporary.unlink(missing_ok=True)
 
 
 def adopt(prepared: Prepared, decision: Decision) -> tuple[Receipt | None, str]:
@@ -220,8 +225,8 @@ def adopt(prepared: Prepared, decision: Decision) -> tuple[Receipt | None, str]:
     return Receipt(digest, tuple(sources), tuple(outputs), "reset-dep", 0.0), ""
 
 
-def forget_vanished(state: State, flows: Iterable[str]) -> list[str]:
-    """Forget the partitions of flows that are not among *flows* any more; return their tasks.
+def forget_vanished(state: State, flows: Iterable[str]) -> Counter[str]:
+    """Forget the partitions of flows that are not among *flows* any more; count them by flow.
 
     What they wrote stays: nobody said that the data should go with the flow.
     """
@@ -229,4 +234,4 @@ def forget_vanished(state: State, flows: Iterable[str]) -> list[str]:
     gone = [task for task in state.receipts() if task.partition(":")[0] not in there]
     if gone:
         state.forget(gone)
-    return gone
+    return Counter(task.partition(":")[0] for task in gone)

@@ -69,6 +69,7 @@ class State:
         self._runs: dict[str, str] = {}
         self._dirty: set[str] = set()
         self._current_run = ""
+        self._warned = False
 
     # What doit asks a backend for
 
@@ -287,6 +288,7 @@ class State:
                 return self._connection.execute(query, arguments).fetchall()
             except sqlite3.DatabaseError:
                 # Damaged: nothing is remembered. A run moves the file aside, others leave it.
+                self._warn_unreadable()
                 return []
 
     @contextlib.contextmanager
@@ -325,7 +327,17 @@ class State:
                 self._connection, self._reading_only = connection, True
                 return True
             connection.close()
+        if os.path.getsize(self.name) > 0:
+            self._warn_unreadable()
         return False
+
+    def _warn_unreadable(self) -> None:
+        if not self._warned:
+            self._warned = True
+            sys.stderr.write(
+                f"warning: '{self.name}' can't be read; nothing is known of earlier moves\n"
+                "  the next `doit` moves it aside and compares what is in the stores\n"
+            )
 
     def _open_to_write(self) -> None:
         if self._connection is not None:
@@ -371,6 +383,17 @@ class State:
     def _error(self, what: str, error: sqlite3.Error) -> StateError:
         hint = "see to it that there is room and that you may write there; then run again"
         return StateError(f"'{os.path.basename(self.name)}' {what}: {error}", self.name, hint)
+
+
+def is_state(file: Path) -> bool:
+    """Tell whether *file* was written by this module, whatever its version."""
+    try:
+        with file.open("rb") as opened:
+            header = opened.read(100)
+    except OSError:
+        return False
+    # https://www.sqlite.org/fileformat.html: the application id is at offset 68, big-endian.
+    return header[68:72] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def _is_ours(connection: sqlite3.Connection) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,6 +97,10 @@ class _Action(BaseAction):  # type: ignore[misc]
             self.act()
         except HyggeError as error:
             return TaskFailed(str(error))
+        except KeyboardInterrupt:
+            # polars tells of a Ctrl-C in this way; what was half-written is gone already.
+            current.stopped_by = current.stopped_by or signal.SIGINT
+            return TaskFailed("interrupted", report=False)
         except Exception as error:  # noqa: BLE001 - the one place where it is wanted
             # A mistake of ours: what else is to be done does not suffer from it.
             if self.run is not None:
@@ -253,12 +258,17 @@ def _hashes() -> ContentHashes:
 def _state() -> State:
     backend = getattr(Globals.dep_manager, "backend", None)
     if not isinstance(backend, State):
-        raise ConfigError(
-            "doit does not use hygge's state",
-            "DOIT_CONFIG in dodo.py",
-            "from hygge.tasks import DOIT_CONFIG, task_hygge",
-        )
+        raise not_configured()
     return backend
+
+
+def not_configured() -> ConfigError:
+    """Build the error for a dodo.py that lacks DOIT_CONFIG."""
+    return ConfigError(
+        "doit does not use hygge's state",
+        "DOIT_CONFIG in dodo.py",
+        "from hygge.tasks import DOIT_CONFIG, task_hygge",
+    )
 
 
 DOIT_CONFIG: dict[str, Any] = {

@@ -64,7 +64,7 @@ def test_folder_without_a_project_is_refused(tmp_path: Path) -> None:
 
     assert str(error.value) == (
         "no project here\n"
-        f"  at {tmp_path.resolve()} and the folders above it have no dodo.py, hygge.yml or flows/\n"
+        f"  at {tmp_path.resolve()}: no dodo.py or hygge.yml here or above, and no flows/ here\n"
         "  try: go to your project's folder, or write a first flow: flows/NAME.yml"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hygge.document import Document
@@ -26,7 +26,7 @@ PLAIN = st.text("a1.-% é", min_size=1, max_size=4)
 
 ANY = st.text("a1=.-% é", min_size=1, max_size=4)
 
-HIVE = st.builds("{}={}".format, st.sampled_from("ab"), PLAIN)
+HIVE = st.builds("{}={}".format, st.sampled_from("ab"), st.sampled_from(["1", "11"]) | PLAIN)
 
 SUFFIX = st.sampled_from([*SUFFIXES, ".CSV"])
 
@@ -58,6 +58,20 @@ def cases(draw: st.DrawFn) -> Case:
     strange = draw(st.sampled_from([0, 0, 0, 0, 1]))
     return mode, list(dict.fromkeys(files + draw(st.lists(names(ANY), max_size=strange))))
 
+
+SEEN = st.text("a1.-% é", max_size=3).map("x{}".format)
+"""Names that a listing does not pass over: they begin with no dot."""
+
+LISTED = {
+    "file": names(SEEN) | names(SEEN, SEEN),
+    "hive": names(st.builds("a={}".format, st.text("1.%é", max_size=3)), SEEN)
+    | names(SEEN.map("a={}".format), st.builds("b={}".format, st.text(".1", max_size=2)), SEEN),
+    "*/{a}.*": names(SEEN, SEEN),
+    "*.{a}.*": names(SEEN.map("{}.x".format)),
+    "{a}/*/{b}.*": names(SEEN, SEEN, SEEN),
+    "x*{a}/{b}.*": names(SEEN, SEEN),
+}
+"""What partitions are formed by, with names as a listing has them."""
 
 VALUES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
 
@@ -151,6 +165,26 @@ def test_another_file_changes_at_most_the_partition_it_joins(case: Case) -> None
     assert [group for group in before if group[0] not in joined] == [
         group for group in after if group[0] not in joined
     ]
+
+
+@given(
+    case=st.sampled_from(sorted(LISTED)).flatmap(
+        lambda mode: st.tuples(st.just(mode), st.lists(LISTED[mode], unique=True, max_size=4))
+    )
+)
+@example(case=("*/{a}.*", ["x/EWR.csv"]))
+@example(case=("*.{a}.*", ["x.EWR.csv"]))
+@example(case=("hive", ["a=/b=1/x.csv"]))
+@example(case=("hive", ["a=../b=1/x.csv"]))
+def test_every_output_is_below_its_store_and_is_not_hidden(case: Case) -> None:
+    try:
+        groups = grouped(*case)
+    except HomeError:
+        return
+
+    segments = [segment for group in groups for segment in group.name.split("/")]
+
+    assert [each for each in segments if not each or each.startswith(".")] == []
 
 
 @given(files=st.lists(FITTING["file"], unique=True, max_size=4))

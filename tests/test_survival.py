@@ -383,7 +383,7 @@ class TestSourceGone:
 
         assert result.code == 3
         assert result.err == (
-            "error: the source is gone of flights:2013-02\n"
+            "error: no source any more for flights:2013-02\n"
             "  at flows/flights.yml:1:7  home: data/home/flights\n"
             "                                  ^\n"
             "  try: restore what is gone, or write 'on_removed: delete' or 'keep' under store\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -9,9 +10,8 @@ from typing import Any
 
 import doit.cmd_dumpdb
 
-from hygge.state import State
-
-HEADER = b"SQLite format 3\x00"
+from hygge.commands.telling import told
+from hygge.state import State, is_state
 
 
 class DumpDB(doit.cmd_dumpdb.DumpDB):  # type: ignore[misc]
@@ -19,16 +19,17 @@ class DumpDB(doit.cmd_dumpdb.DumpDB):  # type: ignore[misc]
 
     name = "dumpdb"
 
-    def execute(self, opt_values: Any, pos_args: list[str]) -> None:
+    def execute(self, opt_values: Any, pos_args: list[str]) -> int | None:
         """Write one line for each task, sorted."""
+        return told(functools.partial(self._dump, opt_values, pos_args))
+
+    def _dump(self, opt_values: Any, pos_args: list[str]) -> int | None:
         file = Path(opt_values["dep_file"])
-        try:
-            ours = file.open("rb").read(len(HEADER)) == HEADER
-        except FileNotFoundError:
+        if not file.exists():
             sys.stdout.write(f"nothing is remembered: there is no '{file}'\n")
-            return
-        if not ours:
+        elif is_state(file):
+            for task, row in sorted(State(str(file)).all_rows().items()):
+                sys.stdout.write(f"{task} -> {json.dumps(row, ensure_ascii=False)}\n")
+        else:
             super().execute(opt_values, pos_args)
-            return
-        for task, row in sorted(State(str(file)).all_rows().items()):
-            sys.stdout.write(f"{task} -> {json.dumps(row, ensure_ascii=False)}\n")
+        return 0

@@ -8,7 +8,7 @@ from typing import Any
 import doit.cmd_forget
 
 from hygge import tasks
-from hygge.commands.telling import Telling
+from hygge.commands.telling import Telling, expanded
 
 
 class Forget(Telling, doit.cmd_forget.Forget):  # type: ignore[misc]
@@ -24,6 +24,7 @@ class Forget(Telling, doit.cmd_forget.Forget):  # type: ignore[misc]
             if not self.sel_tasks:
                 # doit trips over this; it means all tasks, as everywhere.
                 self.sel_tasks = [task.name for task in self.task_list if not task.subtask_of]
+            self.sel_tasks = expanded(self.sel_tasks, self.task_list)
         super()._execute(**options)
 
     _execute.__signature__ = inspect.signature(doit.cmd_forget.Forget._execute)  # type: ignore[attr-defined]

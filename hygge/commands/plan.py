@@ -17,6 +17,9 @@ STALE = 4
 FOLDED = 3
 """From how many neighbours with the same reason on they are shown in one line."""
 
+MANY = 12
+"""From how many neighbours on they are in one line even if the details of their reason differ."""
+
 
 class Plan(Telling, DoitCmdBase):  # type: ignore[misc]
     """Shows what was decided; moves nothing, takes no lock."""
@@ -37,14 +40,16 @@ class Plan(Telling, DoitCmdBase):  # type: ignore[misc]
 
     def _execute(self, check: bool, pos_args: list[str]) -> int:
         partitions = self._selected(pos_args)
-        stale = [task for task in partitions if task.decision.reason is not None]
+        ignored = [task for task in partitions if self.dep_manager.status_is_ignore(task)]
+        stale = [t for t in partitions if t.decision.reason is not None and t not in ignored]
         rows = [
             row for _, group in itertools.groupby(stale, key=_alike) for row in _rows(list(group))
         ]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
         for task, action, reason in rows:
             self.outstream.write(f"{task:<{widths[0]}}  {action:<{widths[1]}}  {reason}\n")
-        self.outstream.write(_summary(stale, len(partitions)))
+        if partitions:
+            self.outstream.write(_summary(stale, len(ignored), len(partitions)))
         if tell_broken(self.task_list):
             return NOTHING_STARTED
         return STALE if check and stale else 0
@@ -71,24 +76,29 @@ def _matches(task: str, name: str) -> bool:
 
 
 def _alike(task: PartitionTask) -> tuple[Any, ...]:
-    return task.subtask_of, task.decision.partition is None, str(task.decision.reason)
+    reason = task.decision.reason
+    return task.subtask_of, task.decision.partition is None, reason.kind if reason else ""
 
 
 def _rows(group: list[PartitionTask]) -> list[tuple[str, str, str]]:
-    """Return the lines for neighbours with the same reason."""
+    """Return the lines for neighbours with the same kind of reason."""
     decision = group[0].decision
     action = "move" if decision.partition is not None else "remove"
-    reason = str(decision.reason)
-    if len(group) < FOLDED:
-        return [(task.name, action, reason) for task in group]
+    reasons = [str(task.decision.reason) for task in group]
+    same = len(set(reasons)) == 1
+    if len(group) < (FOLDED if same else MANY):
+        return [(task.name, action, reason) for task, reason in zip(group, reasons, strict=True)]
+    reason = reasons[0] if same or decision.reason is None else decision.reason.kind
     last = group[-1].name.partition(":")[2]
     return [(f"{group[0].name} … {last}", action, f"{reason} ({len(group):,} partitions)")]
 
 
-def _summary(stale: list[PartitionTask], total: int) -> str:
+def _summary(stale: list[PartitionTask], ignored: int, total: int) -> str:
+    rest = f"{total - len(stale) - ignored:,} up to date"
+    rest += f", {ignored:,} ignored" if ignored else ""
     if not stale:
-        return f"Nothing to move: {total:,} up to date.\n"
+        return f"Nothing to move: {rest}.\n"
     removed = sum(task.decision.partition is None for task in stale)
     counts = ((len(stale) - removed, "move"), (removed, "remove"))
     parts = [f"{count:,} to {action}" for count, action in counts if count]
-    return f"{', '.join(parts)}, {total - len(stale):,} up to date.\n"
+    return f"{', '.join(parts)}, {rest}.\n"

@@ -8,7 +8,7 @@ import doit.cmd_resetdep
 from doit.cmd_base import check_tasks_exist
 
 from hygge import tasks
-from hygge.commands.telling import Telling
+from hygge.commands.telling import Telling, expanded
 from hygge.run import adopt
 from hygge.tasks import FlowTask, PartitionTask
 
@@ -20,6 +20,7 @@ class ResetDep(Telling, doit.cmd_resetdep.ResetDep):  # type: ignore[misc]
         if tasks.current.plan is not None:
             state = self.dep_manager.backend
             state.begin()
+            pos_args = expanded(pos_args, self.task_list)
             check_tasks_exist({task.name: task for task in self.task_list}, pos_args)
             partitions = [task for task in self.task_list if isinstance(task, PartitionTask)]
             for task in partitions:

@@ -22,7 +22,7 @@ from hygge.commands.telling import NOTHING_STARTED, Telling, tell
 from hygge.coordinator import Options
 from hygge.errors import ConfigError, HyggeError, UsageError, did_you_mean
 from hygge.run import forget_vanished
-from hygge.tasks import BrokenFlowTask, Invocation
+from hygge.tasks import BrokenFlowTask, Invocation, PartitionTask
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What asks for an orderly stop."""
@@ -63,7 +63,7 @@ class Orderly:
         except HyggeError as error:
             self._handle_task_error(node, TaskFailed(str(error)))
         run = tasks.current.run
-        if run is not None and node.run_status == "successful":
+        if isinstance(node.task, PartitionTask) and run and node.run_status == "successful":
             run.events.emit("step.succeeded", node.task.name)
 
     def _handle_task_error(self, node: Any, base_fail: Any) -> None:
@@ -89,7 +89,12 @@ class Orderly:
         run = tasks.current.run
         if run is not None:
             outcome = "failed" if self.final_result else "succeeded"
-            run.finish("job.interrupted" if tasks.current.stopped_by else f"job.{outcome}")
+            outcome = "interrupted" if tasks.current.stopped_by else outcome
+            try:
+                run.finish(f"job.{outcome}")
+            except HyggeError as error:
+                self.reporter.runtime_error(f"error: {error}")
+                self.final_result = ERROR
         return int(super().finish())  # type: ignore[misc]
 
 
@@ -158,7 +163,8 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
             return NOTHING_STARTED
         if self.sel_tasks is None or not self.sel_tasks:
             names = [flow.name for flow in invocation.plan.flows]
-            forget_vanished(self.dep_manager.backend, names)
+            for flow, count in forget_vanished(self.dep_manager.backend, names).items():
+                sys.stdout.write(f"{flow}  no such flow any more: {count} forgotten, data stays\n")
         with _stopping_on_signals(), _orderly_runners():
             result = int(super()._execute(**options))
         return 128 + invocation.stopped_by if invocation.stopped_by else result
@@ -236,7 +242,9 @@ def _stopping_on_signals() -> Iterator[None]:
             os._exit(128 + number)
         tasks.current.stopped_by = number
 
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    # What is ignored stays so: nohup wants a run to outlive its terminal.
+    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heard}
     try:
         yield
     finally:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import fnmatch
+import functools
+import itertools
 import os
 import re
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from doit.dependency import DatabaseException
 from doit.exceptions import InvalidCommand
 
 from hygge import tasks
 from hygge.errors import HyggeError, UsageError, nearest
+from hygge.state import is_state
 
 NOTHING_STARTED = 3
 """Exit code: the configuration, the command line or another run kept it from starting."""
@@ -28,34 +35,55 @@ class Telling:
     def execute(self, params: Any, args: list[str]) -> int | None:
         """Execute the command; say on stderr what a person can mend, and return 3."""
         try:
-            result: int | None = super().execute(params, args)  # type: ignore[misc]
-        except HyggeError as error:
-            tell(error)
-            return NOTHING_STARTED
+            return told(functools.partial(super().execute, params, args))  # type: ignore[misc]
         except InvalidCommand as error:
             unknown = _unknown_task(error)
             if tasks.current.plan is None or unknown is None:
                 raise
             tell(no_task(unknown, [task.name for task in self.task_list]))
-            return NOTHING_STARTED
-        except BrokenPipeError:
-            # Whoever read has seen enough; Python would complain once more when it exits.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return CLOSED_PIPE
+        except DatabaseException:
+            if not is_state(Path(params["dep_file"])):
+                raise
+            tell(tasks.not_configured())
+        return NOTHING_STARTED
+
+
+def told(execute: Callable[[], int | None]) -> int | None:
+    """Call *execute*; say on stderr what a person can mend; return an exit code."""
+    try:
+        result = execute()
+        sys.stdout.flush()
         return result
+    except HyggeError as error:
+        tell(error)
+        return NOTHING_STARTED
+    except BrokenPipeError:
+        # Whoever read has seen enough; Python would complain once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
 
 
 def tell(error: HyggeError) -> None:
     """Write *error* to stderr."""
+    sys.stdout.flush()
     sys.stderr.write(f"error: {error}\n")
 
 
 def no_task(name: str, known: list[str]) -> UsageError:
     """Build the error for a task that does not exist."""
+    if name.startswith("-"):
+        return UsageError(f"no task '{name}'", hint="options stand before names: doit list --all x")
     flow = name.partition(":")[0]
     near = nearest(name, known) if flow in known or ":" not in name else nearest(flow, known)
     hint = f"did you mean '{near}'?" if near else "see what there is: doit list --all"
     return UsageError(f"no task '{name}'", hint=hint)
+
+
+def expanded(names: list[str], task_list: list[Any]) -> list[str]:
+    """Return *names* with each pattern replaced by the tasks it matches."""
+    known = [task.name for task in task_list]
+    found = (fnmatch.filter(known, each) or [each] if "*" in each else [each] for each in names)
+    return list(itertools.chain.from_iterable(found))
 
 
 def tell_broken(task_list: list[Any]) -> bool:

@@ -75,7 +75,7 @@ def _naming(section: Section, mode: str, suffixes: tuple[str, ...]) -> Naming:
     pattern = re.compile(_template_pattern(mode))
     # What the stars match does not tell partitions apart, so it is no part of their name.
     template = without_suffix(mode, suffixes).replace("*", "").rstrip("/-_.")
-    return lambda file: _captured(section, template, pattern, file)
+    return lambda file: _captured(section, mode, template, pattern, file)
 
 
 def without_suffix(name: str, suffixes: tuple[str, ...]) -> str:
@@ -89,10 +89,9 @@ def without_suffix(name: str, suffixes: tuple[str, ...]) -> str:
 
 def _hive(section: Section, file: Listed) -> tuple[str, Values]:
     folder = file.name.rpartition("/")[0]
+    matches = [match for match in map(_HIVE.fullmatch, folder.split("/")) if match]
     values = tuple(
-        (match[1], None if match[2] == HIVE_NULL else unquote(match[2]))
-        for match in map(_HIVE.fullmatch, folder.split("/"))
-        if match
+        (match[1], None if match[2] == HIVE_NULL else unquote(match[2])) for match in matches
     )
     if not values:
         raise section.error(
@@ -101,7 +100,9 @@ def _hive(section: Section, file: Listed) -> tuple[str, Values]:
             "move it, exclude it, or write 'partition: file'",
             "partition",
         )
-    return folder, values
+    # Without the 'key=': the values become columns, and a reader that takes them from the path too
+    # would find the column twice.
+    return _HIVE.sub(r"\2", folder), values
 
 
 def _template_pattern(template: str) -> str:
@@ -117,13 +118,13 @@ def _template_pattern(template: str) -> str:
 
 
 def _captured(
-    section: Section, template: str, pattern: re.Pattern[str], file: Listed
+    section: Section, written: str, template: str, pattern: re.Pattern[str], file: Listed
 ) -> tuple[str, Values]:
     match = pattern.fullmatch(file.name)
     if match is None:
         raise section.error(
             HomeError,
-            f"'{file.name}' does not match '{template}'",
+            f"'{file.name}' does not match '{written}'",
             "correct the template, or exclude the file",
             "partition",
         )

@@ -85,7 +85,7 @@ def staging(final: str, target: Path, run: str) -> Iterator[Path]:
             raise StoreError(
                 f"'{final}' is a folder", final, "move it away: a file has to be written there"
             )
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(final, target.parent)
     try:
         yield temporary
     except BaseException:
@@ -93,6 +93,17 @@ def staging(final: str, target: Path, run: str) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def _make_folder(final: str, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StoreError(
+            f"the folder for '{final}' can't be made: a file is in its place",
+            final,
+            "move the file away, or give the store another path",
+        ) from error
 
 
 def copy(shown: str, source: Path, final: str, temporary: Path) -> str:

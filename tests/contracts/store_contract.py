@@ -379,9 +379,9 @@ class StoreContract:
             self.stage(tmp_path)
 
         assert str(error.value) == (
-            f"'store/a{self.ending}' can't be written: File exists\n"
+            f"the folder for 'store/a{self.ending}' can't be made: a file is in its place\n"
             f"  at store/a{self.ending}\n"
-            "  try: see to it that there is room and that you may write there; then run again"
+            "  try: move the file away, or give the store another path"
         )
         assert (tmp_path / "store").read_bytes() == b"precious"
 

@@ -55,6 +55,15 @@ def examined(root: Path, path: str, **more: Any) -> str:
     return str(error.value)
 
 
+def no_json(path: str, line: int, problem: str = "is no JSON") -> str:
+    """Return what is said of a *line* that is no JSON object."""
+    return (
+        f"line {line} of '{path}' {problem}\n"
+        f"  at {path}:{line}\n"
+        "  try: correct the line: one whole object, '{' to '}', on each line"
+    )
+
+
 class TestParquet(HomeContract):
     kind = "parquet"
     suffix = ".parquet"
@@ -113,8 +122,8 @@ class TestArrow(HomeContract):
     other_suffix = ".feather"
     called = "an arrow"
     garbage = b"\x00\xff\xfegarbage\n\x01\x02"
-    garbage_problem = "out-of-spec: InvalidFooter"
-    half_problem = "out-of-spec: InvalidFooter"
+    garbage_problem = "File is too small: 13"
+    half_problem = "Not an Arrow file"
     counted = True
 
     def write_rows(self, path: Path, frame: pl.DataFrame) -> None:
@@ -177,22 +186,25 @@ class TestNdjson(HomeContract):
     called = "an ndjson"
     codec: ClassVar[str] = ""
     garbage = b"\x00\xff\xfegarbage\n\x01\x02"
-    garbage_problem = "stream did not contain valid UTF-8 at line 0"
-    half_problem = "Syntax at character 0"
     counted = False
+    nothing = b"\n"
+    nothing_problem = "could not infer data-type"
 
     def write_rows(self, path: Path, frame: pl.DataFrame) -> None:
         data = frame.write_ndjson().encode()
         path.write_bytes(compress(data, self.codec) if self.codec else data)
 
-    def test_file_without_rows_keeps_its_columns(self, tmp_path: Path) -> None:
-        # Columns stand in the rows: no rows are no columns. See what is said of no bytes.
-        put(tmp_path, f"home/a{self.suffix}", compress(b"", self.codec or "gzip"))
+    def garbage_message(self) -> str:
+        return no_json("home/a.ndjson", 1)
 
-        assert examined(tmp_path, "home") == self._unreadable(
-            "Cannot infer NDJSON types on empty reader because empty string is not a valid JSON "
-            "value"
-        )
+    def half_message(self) -> str:
+        return no_json("home/a.ndjson", 1047)
+
+    def test_file_without_rows_keeps_its_columns(self, tmp_path: Path) -> None:
+        # Columns stand in the rows: no rows are no columns. See also what is said of no bytes.
+        put(tmp_path, f"home/a{self.suffix}", self.nothing)
+
+        assert examined(tmp_path, "home") == self.unreadable(self.nothing_problem)
 
 
 class TestNdjsonGz(TestNdjson):
@@ -200,13 +212,25 @@ class TestNdjsonGz(TestNdjson):
     other_suffix = ".ndjson"
     codec = "gzip"
     copied = False
-    half_problem = "unexpected end of file at line 0"
+    garbage_problem = "zlib inflate failed: incorrect header check"
+    half_problem = "Truncated compressed stream"
+    nothing = compress(b"", "gzip")
+    nothing_problem = (
+        "Cannot infer NDJSON types on empty reader because empty string is not a valid JSON value"
+    )
+
+    def garbage_message(self) -> str:
+        return self.unreadable(self.garbage_problem)
+
+    def half_message(self) -> str:
+        return self.unreadable(self.half_problem)
 
 
 class TestNdjsonZst(TestNdjsonGz):
     suffix = ".ndjson.zst"
     codec = "zstd"
-    half_problem = "incomplete frame"
+    garbage_problem = "ZSTD decompress failed: Unknown frame descriptor"
+    nothing = compress(b"", "zstd")
 
 
 # Which kind it is
@@ -428,10 +452,10 @@ def test_type_may_be_decided_by_a_late_row(tmp_path: Path) -> None:
     put(tmp_path, "home/a.csv", b"id\n" + b"1\n" * 10_000 + b"x\n")
 
     assert examined(tmp_path, "home") == (
-        "'home/a.csv' can't be read as csv: could not parse `x` as dtype `i64` at column 'id' "
-        "(column number 1)\n"
+        "'x' in the column 'id' of 'home/a.csv' is no i64\n"
         "  at home/a.csv\n"
-        "  try: write it again, remove it, or exclude it"
+        "  try: if it means null: options: {null_values: ['x']}; "
+        "if it is a value: options: {types: {id: string}}"
     )
     assert read(tmp_path, "home", options={"infer_rows": "all"}).tail(1).rows() == [("x",)]
 
@@ -500,12 +524,23 @@ def test_types_of_ndjson_may_be_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"[1]\n", b"1\n", b'{"id":1}\n{"id":\n', b'{"id":1} x\n', b'{"id":"caf\xe9"}\n']
+    ("data", "line", "problem"),
+    [
+        (b"[1]\n", 1, "is no JSON object"),
+        (b"1\n", 1, "is no JSON object"),
+        (b'{"id":1}\n{"id":\n', 2, "is no JSON"),
+        (b'{"id":1}\n\n{"id":1} x\n', 3, "is no JSON"),
+        (b'{"id":"caf\xe9"}\n', 1, "is no JSON"),
+        (b'{"id":' + b"[" * 100_000 + b"\n", 1, "is no JSON"),
+    ],
+    ids=["list", "number", "torn", "more after it", "no UTF-8", "nested without end"],
 )
-def test_lines_that_are_no_json_objects_are_refused(tmp_path: Path, data: bytes) -> None:
+def test_line_that_is_no_json_object_is_refused(
+    tmp_path: Path, data: bytes, line: int, problem: str
+) -> None:
     put(tmp_path, "home/a.ndjson", data)
 
-    assert examined(tmp_path, "home").startswith("'home/a.ndjson' can't be read as ndjson: ")
+    assert examined(tmp_path, "home") == no_json("home/a.ndjson", line, problem)
 
 
 @pytest.mark.parametrize("codec", ["gzip", "zstd"])

@@ -62,7 +62,7 @@ class ArrowStoreContract(StoreContract):
     ending = ".arrow"
 
     def read(self, path: Path) -> pl.DataFrame:
-        return pl.read_ipc(path)
+        return pl.read_ipc(path.read_bytes())
 
     def read_compression(self, path: Path) -> str:
         # The frame's mark stands before each buffer, after its length.
@@ -197,7 +197,7 @@ def test_string_means_a_folder_of_parquet(tmp_path: Path) -> None:
         (
             {"options": {"row_group_size": "many"}},
             "'store.options.row_group_size' must be a whole number, not 'many'",
-            "Rows in a row group; decided by polars when it is not set.",
+            "write a whole number. Rows in a row group; decided by polars when it is not set.",
         ),
     ],
 )
