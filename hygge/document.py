@@ -39,7 +39,9 @@ class Place:
     def __str__(self) -> str:
         shown = self.text.lstrip()
         head = f"{self.file}:{self.line}:{self.column}  "
-        caret = len("  at ") + len(head) + self.column - 1 - (len(self.text) - len(shown))
+        # A mistake in the indentation itself is shown at the first thing that is indented.
+        within = max(self.column - 1 - (len(self.text) - len(shown)), 0)
+        caret = len("  at ") + len(head) + within
         return f"{head}{shown}\n{' ' * caret}^"
 
 

@@ -9,14 +9,14 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-RUN_ID = r"\d{8}T\d{6}Z-[0-9a-f]{6}"
+RUN_ID = r"\d{8}T\d{9}Z-[0-9a-f]{6}"
 """What every run's id matches."""
 
 
 def new_run_id() -> str:
-    """Return an id that sorts by time: UTC to the second, then chance."""
+    """Return an id that sorts by time: UTC to the millisecond, then chance."""
     now = datetime.datetime.now(datetime.UTC)
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z-{secrets.token_hex(3)}"
 
 
 class EventLog:

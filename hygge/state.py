@@ -346,7 +346,8 @@ class State:
         try:
             connection = self._connected()
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and not os.access(self.name, os.W_OK):
+            if isinstance(error, sqlite3.OperationalError):
+                # Held by another program, no room, no right to write: no damage.
                 raise self._error("can't be written", error) from error
             self._move_aside()
             connection = self._connected()

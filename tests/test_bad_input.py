@@ -164,7 +164,7 @@ ONE_FAILS = {
     "empty file": (
         home("e.csv", b""),
         "bad:e  failed\n"
-        "error: 'data/home/bad/e.csv' is empty: 0 bytes, not a csv file without rows\n"
+        "error: 'data/home/bad/e.csv' is empty: it has 0 bytes\n"
         "  at data/home/bad/e.csv\n"
         "  try: write it again, remove it, or exclude it\n",
     ),

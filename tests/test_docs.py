@@ -55,7 +55,7 @@ SAFE = {"cat", "cp", "doit", "echo", "head", "hygge", "ls", "mkdir", "mv", "prin
 SAFE |= {"sort", "tail", "touch"}
 
 VOLATILE = (
-    (re.compile(r"\b\d{8}T\d{6}Z-[0-9a-f]{6}\b"), "RUN"),
+    (re.compile(r"\b\d{8}T\d{9}Z-[0-9a-f]{6}\b"), "RUN"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"), "TS"),
     (re.compile(r"\b\d{8}T\d{6}\b"), "TIME"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "HASH"),

@@ -184,6 +184,15 @@ def test_file_may_be_saved_by_any_editor(tmp_path: Path, text: bytes) -> None:
     assert dict(load(tmp_path)[0].home.values) == {"type": "csv", "path": "data/home"}
 
 
+def test_byte_order_mark_does_not_move_the_caret(tmp_path: Path) -> None:
+    write(tmp_path, "flows/a.yml", b"\xef\xbb\xbfhome: 5\nstore: data/store\n")
+
+    assert refusal(tmp_path).split("\n")[1:3] == [
+        "  at flows/a.yml:1:7  home: 5",
+        "                            ^",
+    ]
+
+
 def test_variable_comes_from_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

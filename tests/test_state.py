@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hygge.errors import RunInProgress, StateError
 from hygge.fingerprint import Signature
@@ -415,6 +417,19 @@ def test_damaged_row_is_not_believed(file: Path, opened: Open, column: str) -> N
     assert again.get("a:1", "deps:") is None
 
 
+@pytest.mark.parametrize("column", ["task", "data", "run", "sum"])
+def test_row_that_is_no_text_any_more_leaves_the_others_believed(
+    file: Path, opened: Open, column: str
+) -> None:
+    state = opened()
+    succeed(state, "a:1")
+    succeed(state, "a:2")
+    state.dump()
+    _execute(file, f"UPDATE tasks SET {column} = CAST(X'613AFF' AS TEXT) WHERE task = 'a:1'")
+
+    assert opened().receipts() == ["a:2"]
+
+
 def test_row_under_the_name_of_another_task_is_not_believed(file: Path, opened: Open) -> None:
     state = opened()
     succeed(state, "a:1")
@@ -498,13 +513,52 @@ def foreign(file: Path) -> None:
 
 
 def newer(file: Path) -> None:
-    state = State(str(file))
-    succeed(state)
-    state.dump()
+    remembering(file)
     _execute(file, f"PRAGMA user_version={FORMAT + 1}")
 
 
-UNUSABLE = [damaged, truncated, garbage, of_stock_doit, foreign, newer]
+def of_a_later_sqlite(file: Path) -> None:
+    """Say in the header that the tables have a form which this SQLite does not know."""
+    remembering(file)
+    overwrite(file, 44, (9).to_bytes(4, "big"))
+
+
+def only_to_be_read(file: Path) -> None:
+    """Say in the header that this SQLite may not write."""
+    remembering(file)
+    overwrite(file, 18, b"\xff")
+
+
+def nameless(file: Path) -> None:
+    """Put a byte that is no text into the definition of a table."""
+    remembering(file)
+    overwrite(file, file.read_bytes().index(b"CREATE TABLE failures") + 9, b"\xff")
+
+
+def remembering(file: Path) -> None:
+    """Make a good file."""
+    state = State(str(file))
+    succeed(state)
+    state.dump()
+
+
+def overwrite(file: Path, at: int, data: bytes) -> None:
+    content = bytearray(file.read_bytes())
+    content[at : at + len(data)] = data
+    file.write_bytes(content)
+
+
+UNUSABLE = [
+    damaged,
+    truncated,
+    garbage,
+    of_stock_doit,
+    foreign,
+    newer,
+    of_a_later_sqlite,
+    only_to_be_read,
+    nameless,
+]
 
 
 @pytest.mark.parametrize("make", UNUSABLE)
@@ -557,7 +611,7 @@ def test_reading_an_unusable_file_warns_once_and_leaves_it(
     )
 
 
-@pytest.mark.parametrize("make", [damaged, truncated])
+@pytest.mark.parametrize("make", [damaged, truncated, of_a_later_sqlite, only_to_be_read, nameless])
 def test_reading_a_damaged_file_invents_nothing(
     file: Path, opened: Open, make: Callable[[Path], None]
 ) -> None:
@@ -565,6 +619,41 @@ def test_reading_a_damaged_file_invents_nothing(
     state = opened()
 
     assert all(state.receipt(task) == receipt() for task in state.receipts())
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with many rows."""
+    file = tmp_path_factory.mktemp("good") / ".doit.db"
+    state = State(str(file))
+    for i in range(100):
+        state.set(f"a:{i}", "_values_:", receipt().to_json())
+    state.set("a:0", "deps:", [])
+    state.dump()
+    return file
+
+
+@settings(deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), damage=st.binary(min_size=1, max_size=64))
+def test_state_works_after_any_damage(
+    tmp_path_factory: pytest.TempPathFactory, good: Path, place: float, damage: bytes
+) -> None:
+    file = tmp_path_factory.mktemp("bad") / ".doit.db"
+    shutil.copy(good, file)
+    overwrite(file, int(place * good.stat().st_size), damage)
+    reader, writer = State(str(file)), State(str(file))
+
+    believed = [reader.receipt(task) for task in reader.receipts()]
+    reader.dump()
+    writer.begin()
+    succeed(writer, "b:1")
+    writer.dump()
+    later = State(str(file))
+
+    assert all(each == receipt() for each in believed)
+    assert later.receipt("b:1") == receipt()
+    assert all(later.receipt(task) == receipt() for task in later.receipts())
+    later.dump()
 
 
 def test_empty_file_is_nobodys_and_is_taken(

@@ -55,8 +55,9 @@ class Home(ABC):
             if "path" not in section.values:
                 raise section.error(ConfigError, "the home lacks a path", "home: data/home/NAME")
             # Imported here: files are one kind of home among others.
-            from hygge.homes.files import kind_of
+            from hygge.homes.files import check_common, kind_of
 
+            check_common(section)
             kind = kind_of(section, root)
         found = homes.find(kind, section)
         return found(section.with_kind(kind), root)

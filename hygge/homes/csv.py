@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
 import os
 import re
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from hygge.datatypes import polars_types
 from hygge.errors import HomeError
+from hygge.fingerprint import CHUNK
 from hygge.homes.files import FilesHome
+from hygge.partition import Partition
 from hygge.paths import located
 
 if TYPE_CHECKING:
@@ -73,6 +77,10 @@ class CsvHome(FilesHome, kind="csv"):
             f"if it is a value: options: {{types: {{{column}: string}}}}",
         )
 
+    def copyable(self, partition: Partition) -> str | None:
+        tabs = partition.sources[0].path.lower().endswith(".tsv")
+        return None if tabs else super().copyable(partition)
+
     def _separator(self, path: str) -> str:
         tabs = os.path.basename(path).lower().partition(".tsv")[1]
         return str(self.options.get("separator", "\t" if tabs else ","))
@@ -87,14 +95,15 @@ class CsvHome(FilesHome, kind="csv"):
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
-        if "comment" in self.options:  # pyarrow knows no comments
+        self._check_header(path)
+        if "comment" in self.options or _has_empty_line(path):
+            # pyarrow knows no comments, and takes an empty line for a row as polars does.
             self._find_odd_row(path)
             return
         parsing = arrow_csv.ParseOptions(
             delimiter=self._separator(path),
             quote_char=self.options.get("quote", '"') or False,
             newlines_in_values=True,
-            ignore_empty_lines=False,
         )
         reading = arrow_csv.ReadOptions(
             skip_rows=self.options.get("skip_rows", 0), autogenerate_column_names=True
@@ -109,9 +118,25 @@ class CsvHome(FilesHome, kind="csv"):
             ):
                 for _ in batches:
                     pass
-        except pa.ArrowInvalid as error:
+        except pa.ArrowInvalid:
+            # Also raised for a field of several MB and for a header without a line break, which
+            # are well: if no row is odd, polars has the last word.
             self._find_odd_row(path)
+        except OSError as error:
             raise self.unreadable(located(path, self.root), str(error)) from error
+
+    def _check_header(self, path: str) -> None:
+        """Refuse a header that is no UTF-8: polars would put other characters in its place."""
+        if self.options.get("encoding", "utf8") != "utf8":
+            return
+        try:
+            with _bytes(path) as file:
+                for _ in range(self.options.get("skip_rows", 0)):
+                    file.readline()
+                file.readline().decode("utf-8")
+        except UnicodeDecodeError as error:
+            problem = "its header is no UTF-8"
+            raise self.unreadable(located(path, self.root), problem) from error
         except OSError as error:
             raise self.unreadable(located(path, self.root), str(error)) from error
 
@@ -120,6 +145,7 @@ class CsvHome(FilesHome, kind="csv"):
         quote = self.options.get("quote", '"')
         quoting = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
         wanted = 0
+        csv.field_size_limit(sys.maxsize)
         with _text(path) as file:
             lines = _Lines(file, self.options.get("skip_rows", 0), self.options.get("comment"))
             for row in csv.reader(lines, delimiter=self._separator(path), **cast("Any", quoting)):
@@ -144,11 +170,27 @@ class _Lines:
                 yield line
 
 
-def _text(path: str) -> TextIO:
-    """Open a plain or compressed file as text; what is no UTF-8 does not matter here."""
+def _bytes(path: str) -> io.BufferedReader:
+    """Open a plain or compressed file."""
     import pyarrow as pa
 
-    return io.TextIOWrapper(pa.input_stream(path), encoding="utf-8", errors="replace", newline="")
+    return io.BufferedReader(pa.input_stream(path))
+
+
+def _text(path: str) -> TextIO:
+    """Open a plain or compressed file as text; what is no UTF-8 does not matter here."""
+    return io.TextIOWrapper(_bytes(path), encoding="utf-8", errors="replace", newline="")
+
+
+def _has_empty_line(path: str) -> bool:
+    """Tell whether two line breaks stand side by side, be it between quotes."""
+    with contextlib.suppress(OSError), _bytes(path) as file:
+        end = b"\n"
+        while chunk := file.read(CHUNK):
+            if b"\n\n" in (both := end + chunk) or b"\n\r\n" in both:
+                return True
+            end = both[-2:]
+    return False
 
 
 def _odd_row(shown: str, line: int, fields: int, wanted: int) -> HomeError:

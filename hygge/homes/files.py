@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hygge import schema
 from hygge.errors import ConfigError, HomeError
 from hygge.fingerprint import Signature, is_regular
 from hygge.flow import Section
@@ -99,7 +100,7 @@ class FilesHome(Home):
             raise HomeError(f"'{shown}' is no plain file", shown, "remove it, or exclude it")
         if stat.st_size == 0:
             raise HomeError(
-                f"'{shown}' is empty: 0 bytes, not a {self.kind} file without rows",
+                f"'{shown}' is empty: it has 0 bytes",
                 shown,
                 "write it again, remove it, or exclude it",
             )
@@ -146,6 +147,16 @@ class FilesHome(Home):
         for _ in self.readable(partition):
             pass
         return None
+
+
+def check_common(section: Section) -> None:
+    """Check the keys that all kinds of files have, before they are used to find out the kind.
+
+    Raises:
+        ConfigError: One of them is wrong.
+    """
+    common = {k: v for k, v in section.values.items() if k in ("path", "include", "exclude")}
+    schema.check(section.document, {**common, "type": "parquet"}, "home/parquet", (section.name,))
 
 
 def kind_of(section: Section, root: Path) -> str:

@@ -16,7 +16,8 @@ HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 """The value that Hive writes into a path for null."""
 
 Values = tuple[tuple[str, str | None], ...]
-Naming = Callable[[Listed], tuple[str, Values]]
+Naming = Callable[[Listed], tuple[str, str, Values]]
+"""From a file: what its partition's files share, the partition's name, and captured columns."""
 
 _CAPTURE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HIVE = re.compile(r"([^=/]+)=([^/]*)")
@@ -51,8 +52,7 @@ def partitions(
     naming = _naming(section, mode, suffixes)
     groups: dict[str, Group] = {}
     for file in sorted(files, key=lambda file: natural(file.name)):
-        name, values = naming(file)
-        together = file.name if mode == "file" else name
+        together, name, values = naming(file)
         groups.setdefault(together, Group(name, values)).files.append(file)
     _check_keys(section, list(groups.values()))
     return list(groups.values())
@@ -60,9 +60,9 @@ def partitions(
 
 def _naming(section: Section, mode: str, suffixes: tuple[str, ...]) -> Naming:
     if mode == "file":
-        return lambda file: (without_suffix(file.name, suffixes), ())
+        return lambda file: (file.name, without_suffix(file.name, suffixes), ())
     if mode == "all":
-        return lambda file: ("all", ())
+        return lambda file: ("all", "all", ())
     if mode == "hive":
         return lambda file: _hive(section, file)
     if not _CAPTURE.search(mode):
@@ -87,7 +87,7 @@ def without_suffix(name: str, suffixes: tuple[str, ...]) -> str:
     return name[: -len(ending)]
 
 
-def _hive(section: Section, file: Listed) -> tuple[str, Values]:
+def _hive(section: Section, file: Listed) -> tuple[str, str, Values]:
     folder = file.name.rpartition("/")[0]
     matches = [match for match in map(_HIVE.fullmatch, folder.split("/")) if match]
     values = tuple(
@@ -102,7 +102,7 @@ def _hive(section: Section, file: Listed) -> tuple[str, Values]:
         )
     # Without the 'key=': the values become columns, and a reader that takes them from the path too
     # would find the column twice.
-    return _HIVE.sub(r"\2", folder), values
+    return folder, _HIVE.sub(r"\2", folder), values
 
 
 def _template_pattern(template: str) -> str:
@@ -119,7 +119,7 @@ def _template_pattern(template: str) -> str:
 
 def _captured(
     section: Section, written: str, template: str, pattern: re.Pattern[str], file: Listed
-) -> tuple[str, Values]:
+) -> tuple[str, str, Values]:
     match = pattern.fullmatch(file.name)
     if match is None:
         raise section.error(
@@ -129,7 +129,8 @@ def _captured(
             "partition",
         )
     values = match.groupdict()
-    return _CAPTURE.sub(lambda capture: values[capture[1]], template), tuple(values.items())
+    name = _CAPTURE.sub(lambda capture: values[capture[1]], template)
+    return "\0".join(values.values()), name, tuple(values.items())
 
 
 def _check_keys(section: Section, groups: list[Group]) -> None:
@@ -142,6 +143,16 @@ def _check_keys(section: Section, groups: list[Group]) -> None:
                 HomeError,
                 f"'{one}' and '{other}' would both be the partition '{group.key}'",
                 "rename one of them, or exclude it",
+                "path",
+            )
+        hidden = [part for part in group.name.split("/") if part[:1] in ("", ".")]
+        if hidden:
+            # No output may leave the store, nor be passed over by its readers.
+            raise section.error(
+                HomeError,
+                f"'{group.files[0].name}' can't name a partition: '{group.name}' has a part that "
+                "is empty or begins with a dot",
+                "rename it, exclude it, or correct the template",
                 "path",
             )
         if "=" in group.key:

@@ -67,12 +67,15 @@ class Listing:
             raise self._missing()
 
     def _matches(self) -> Iterator[Listed]:
-        fixed = self.full
+        fixed = self.path
         while glob.has_magic(fixed):
             fixed = os.path.dirname(fixed)
+        fixed = os.path.join(self.root, fixed)
         if not os.path.isdir(fixed):
             raise self._missing()
-        for path in glob.iglob(self.full, recursive=True):
+        # Only what was written in the flow is a pattern, not the folder the project lies in.
+        pattern = os.path.join(glob.escape(str(self.root)), self.path)
+        for path in glob.iglob(pattern, recursive=True):
             if not os.path.isdir(path):
                 name = os.path.relpath(path, fixed).replace(os.sep, "/")
                 yield Listed(path, name, _stat(path))
@@ -167,4 +170,5 @@ def _near_miss(path: str) -> str | None:
         close = nearest(rest[-1], os.listdir(folder))
     except OSError:
         return None
-    return os.path.join(folder, close, *reversed(rest[:-1])) if close else None
+    meant = os.path.join(folder, close or rest[-1], *reversed(rest[:-1]))
+    return meant if os.path.exists(meant) else None

@@ -46,7 +46,7 @@ class NdjsonHome(FilesHome, kind="ndjson"):
     def _check_line(self, shown: str, number: int, line: bytes) -> None:
         try:
             value = json.loads(line) if line.strip() else {}
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._wrong_line(shown, number, "is no JSON") from error
         if not isinstance(value, dict):
             raise self._wrong_line(shown, number, "is no JSON object")

@@ -52,7 +52,7 @@ def composed(name: str) -> dict[str, Any]:
 
 def _either_form(property_: dict[str, Any], section: str, known: list[str]) -> dict[str, Any]:
     """Return the schema of a section that is a string or a mapping of one of the *known* kinds."""
-    cases = [
+    cases: list[dict[str, Any]] = [
         {
             "if": {"properties": {"type": {"const": kind}}, "required": ["type"]},
             "then": {"$ref": f"#/$defs/{section}.{kind}"},
@@ -64,6 +64,9 @@ def _either_form(property_: dict[str, Any], section: str, known: list[str]) -> d
         "properties": {"type": {"enum": known, "description": "The format of the data."}},
         "allOf": cases,
     }
+    if section == "store":
+        plain = {"if": {"not": {"required": ["type"]}}, "then": {"$ref": "#/$defs/store.parquet"}}
+        cases.append(plain)
     description = property_["description"]
     return {"description": description, "anyOf": [{"type": "string", "minLength": 1}, long_form]}
 
@@ -80,19 +83,25 @@ def check(document: Document, values: Any, name: str, path: Path = ()) -> None:
     schema = read(name)
     errors = sorted(
         Draft202012Validator(schema).iter_errors(values),
-        key=lambda error: (
-            _position(document, (*path, *error.absolute_path)),
-            # A key that is misspelt is missing too; what is written tells more.
-            error.validator == "required",
-        ),
+        # A key that is misspelt is missing too; what is written tells more, so it comes first.
+        key=lambda error: (error.validator == "required", _position(document, path, error)),
     )
     if errors:
         raise _explained(errors[0], document, path, name)
 
 
-def _position(document: Document, path: Path) -> tuple[int, int]:
-    place = document.place(path)
+def _position(document: Document, path: Path, error: Any) -> tuple[int, int]:
+    here: Path = (*path, *error.absolute_path)
+    place = document.place(here)
+    if error.validator == "additionalProperties":
+        place = document.keys.get((*here, _unknown(error)), place)
     return (place.line, place.column) if place else (0, 0)
+
+
+def _unknown(error: Any) -> str:
+    """Return the first key that the schema does not know."""
+    known = error.schema["properties"]
+    return str(next(key for key in error.instance if key not in known))
 
 
 def _explained(error: Any, document: Document, path: Path, name: str) -> ConfigError:
@@ -118,7 +127,7 @@ def _explained(error: Any, document: Document, path: Path, name: str) -> ConfigE
 
 def _unknown_key(error: Any, document: Document, here: Path, name: str) -> ConfigError:
     known = list(error.schema["properties"])
-    unknown = next(key for key in error.instance if key not in known)
+    unknown = _unknown(error)
     called = ".".join(str(each) for each in here)
     what = f"unknown key '{unknown}' in {called or name.replace('/', ' of type ')}"
     return document.key_error((*here, unknown), what, did_you_mean(unknown, known))

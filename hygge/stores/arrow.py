@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from hygge.stores.files import FilesStore
 
@@ -17,8 +17,8 @@ class ArrowStore(FilesStore, kind="arrow"):
     suffix = ".arrow"
     default_compression = "none"
 
-    def write(self, rows: pl.LazyFrame, path: Path) -> None:
-        rows.sink_ipc(path, compression=cast("Any", self.polars_compression), engine="streaming")
+    def write(self, rows: pl.LazyFrame, file: IO[bytes]) -> None:
+        rows.sink_ipc(file, compression=cast("Any", self.polars_compression), engine="streaming")
 
     def count(self, path: Path) -> int:
         import polars as pl

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from hygge.stores.files import TextStore
 
@@ -16,9 +16,9 @@ class CsvStore(TextStore, kind="csv"):
 
     suffix = ".csv"
 
-    def write(self, rows: pl.LazyFrame, path: Path) -> None:
+    def write(self, rows: pl.LazyFrame, file: IO[bytes]) -> None:
         rows.sink_csv(
-            path,
+            file,
             separator=self.options.get("separator", ","),
             quote_char=self.options.get("quote", '"'),
             include_header=self.options.get("header", True),
@@ -30,6 +30,8 @@ class CsvStore(TextStore, kind="csv"):
     def count(self, path: Path) -> int:
         import polars as pl
 
+        if path.stat().st_size == 0:  # neither a header nor a row
+            return 0
         rows = pl.scan_csv(
             path,
             glob=False,

@@ -6,7 +6,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from hygge.errors import ConfigError
 from hygge.fingerprint import content_hash
@@ -70,7 +70,10 @@ class FilesStore(Store):
         (final,) = self.outputs(partition)
         target = self.root / final
         with staging(final, target, run) as temporary:
-            self.write(rows, temporary)
+            # Opened here: polars would make the file a moment later, perhaps only after the
+            # failure for which it has been removed already.
+            with temporary.open("xb", buffering=0) as file:
+                self.write(rows, file)
             return [
                 StagedFile(final, target, temporary, content_hash(temporary), self.count(temporary))
             ]
@@ -83,8 +86,8 @@ class FilesStore(Store):
             return StagedFile(final, target, temporary, digest, None), digest
 
     @abstractmethod
-    def write(self, rows: pl.LazyFrame, path: Path) -> None:
-        """Write *rows*, in their order, to *path*; the same rows give the same bytes."""
+    def write(self, rows: pl.LazyFrame, file: IO[bytes]) -> None:
+        """Write *rows*, in their order, to *file*; the same rows give the same bytes."""
 
     @abstractmethod
     def count(self, path: Path) -> int:

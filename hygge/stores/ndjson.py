@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from hygge.stores.files import TextStore
 
@@ -16,8 +16,8 @@ class NdjsonStore(TextStore, kind="ndjson"):
 
     suffix = ".ndjson"
 
-    def write(self, rows: pl.LazyFrame, path: Path) -> None:
-        rows.sink_ndjson(path, engine="streaming", **self.compressing())
+    def write(self, rows: pl.LazyFrame, file: IO[bytes]) -> None:
+        rows.sink_ndjson(file, engine="streaming", **self.compressing())
 
     def count(self, path: Path) -> int:
         import pyarrow as pa

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from hygge.stores.files import FilesStore
 
@@ -17,9 +17,9 @@ class ParquetStore(FilesStore, kind="parquet"):
     suffix = ".parquet"
     default_compression = "zstd"
 
-    def write(self, rows: pl.LazyFrame, path: Path) -> None:
+    def write(self, rows: pl.LazyFrame, file: IO[bytes]) -> None:
         rows.sink_parquet(
-            path,
+            file,
             compression=cast("Any", self.polars_compression),
             compression_level=self.options.get("compression_level"),
             statistics=self.options.get("statistics", True),

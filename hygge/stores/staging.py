@@ -86,6 +86,8 @@ def staging(final: str, target: Path, run: str) -> Iterator[Path]:
                 f"'{final}' is a folder", final, "move it away: a file has to be written there"
             )
         _make_folder(final, target.parent)
+        # Left by an earlier attempt of the same run.
+        temporary.unlink(missing_ok=True)
     try:
         yield temporary
     except BaseException:

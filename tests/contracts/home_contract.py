@@ -62,8 +62,6 @@ class HomeContract:
     """Ending of the files that `write_rows` writes."""
     other_suffix: ClassVar[str]
     """Another ending of the same kind."""
-    called: ClassVar[str]
-    """The kind with its article, as messages have it."""
     garbage: ClassVar[bytes]
     """Bytes that are no file of this kind."""
     garbage_problem: ClassVar[str]
@@ -574,7 +572,7 @@ class HomeContract:
         (tmp_path / "home" / f"a{self.suffix}").write_bytes(b"")
 
         assert self._broken(tmp_path) == 3 * [
-            f"'home/a{self.suffix}' is empty: 0 bytes, not {self.called} file without rows\n"
+            f"'home/a{self.suffix}' is empty: it has 0 bytes\n"
             f"  at home/a{self.suffix}\n"
             "  try: write it again, remove it, or exclude it"
         ]

@@ -68,7 +68,6 @@ class TestParquet(HomeContract):
     kind = "parquet"
     suffix = ".parquet"
     other_suffix = ".pq"
-    called = "a parquet"
     garbage = b"\x00\xff\xfegarbage\n\x01\x02"
     garbage_problem = NO_FOOTER
     half_problem = NO_FOOTER
@@ -120,7 +119,6 @@ class TestArrow(HomeContract):
     kind = "arrow"
     suffix = ".arrow"
     other_suffix = ".feather"
-    called = "an arrow"
     garbage = b"\x00\xff\xfegarbage\n\x01\x02"
     garbage_problem = "File is too small: 13"
     half_problem = "Not an Arrow file"
@@ -134,7 +132,6 @@ class TestCsv(HomeContract):
     kind = "csv"
     suffix = ".csv"
     other_suffix = ".tsv"
-    called = "a csv"
     codec: ClassVar[str] = ""
     garbage = b"id,name\n1,\xff\xfe\n"
     garbage_problem = "invalid utf-8 sequence"
@@ -183,7 +180,6 @@ class TestNdjson(HomeContract):
     kind = "ndjson"
     suffix = ".ndjson"
     other_suffix = ".jsonl"
-    called = "an ndjson"
     codec: ClassVar[str] = ""
     garbage = b"\x00\xff\xfegarbage\n\x01\x02"
     counted = False
@@ -413,7 +409,7 @@ def test_header_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
     put(tmp_path, "home/a.csv", b"caf\xe9,name\n1,a\n")
 
     assert examined(tmp_path, "home") == (
-        "'home/a.csv' can't be read as csv: invalid utf-8 sequence\n"
+        "'home/a.csv' can't be read as csv: its header is no UTF-8\n"
         "  at home/a.csv\n"
         "  try: write it again, remove it, or exclude it"
     )
