@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hygge.document import MOST_NODES, Document, Place, merged, parse
@@ -62,6 +62,7 @@ TREES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(tree=st.dictionaries(st.text("abcd", min_size=1), TREES))
 def test_values_are_those_that_yaml_reads(tree: dict[str, Any]) -> None:
     text = yaml.safe_dump(tree, allow_unicode=True).replace("$", "")

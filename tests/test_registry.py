@@ -100,7 +100,7 @@ def test_commands_and_the_backend_are_entry_points_of_doit() -> None:
 # Packages that bring kinds
 
 PLUGIN = '''
-"""A home of numbers and a store that forgets, as another package would bring them."""
+"""A home of numbers and a store of lines, as another package would bring them."""
 
 import polars as pl
 
@@ -130,8 +130,8 @@ class Lines(FilesStore, kind="lines"):
     suffix = ".txt"
     default_compression = "none"
 
-    def write(self, rows, path):
-        path.write_text("".join(f"{row}\\n" for row in rows.collect().rows()))
+    def write(self, rows, file):
+        file.write("".join(f"{row}\\n" for row in rows.collect().rows()).encode())
 
     def count(self, path):
         return len(path.read_text().splitlines())
@@ -213,16 +213,21 @@ def test_class_of_an_installed_package_is_found(package: Path) -> None:
     assert run(package, program) == "Numbers\n"
 
 
-def test_home_and_store_of_an_installed_package_can_be_created(package: Path) -> None:
-    program = """
+def test_home_and_store_of_an_installed_package_move_rows(package: Path) -> None:
+    program = f"""
+        from pathlib import Path
         from hygge.homes.base import Home
         from hygge.stores.base import Store
-        home = Home.create({"type": "numbers", "path": "x"})
-        store = Store.create({"type": "lines", "path": "store"})
-        print(home.scan(home.partitions()[0]).collect().rows(), store.ending())
+        root = Path({str(package.parent)!r})
+        home = Home.create({{"type": "numbers", "path": "x"}}, root)
+        store = Store.create({{"type": "lines", "path": "store"}}, root)
+        (partition,) = home.partitions()
+        (staged,) = store.stage(partition, home.scan(partition), "run-1")
+        staged.publish()
+        print(staged.rows, (root / "store/all.txt").read_text())
     """
 
-    assert run(package, program) == "[(1,), (2,), (3,)] .txt\n"
+    assert run(package, program) == "3 (1,)\n(2,)\n(3,)\n\n"
 
 
 def test_every_kind_with_a_schema_has_a_module() -> None:

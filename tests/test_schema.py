@@ -18,6 +18,7 @@ from hygge import schema
 from hygge.flow import Flow
 from hygge.homes.base import Home, homes
 from hygge.stores.base import Store, stores
+from hygge.stores.files import FilesStore
 
 SHIPPED = sorted(
     file.relative_to(Path(schema.__file__).parent).with_suffix("").as_posix()
@@ -143,6 +144,7 @@ def test_every_suffix_of_a_home_is_described(kind: str) -> None:
 def test_every_compression_that_the_schema_offers_can_be_used(tmp_path: Path, kind: str) -> None:
     offered = schema.read(f"store/{kind}")["properties"]["compression"]
     default = Store.create({"type": kind, "path": "store"}, tmp_path)
+    assert isinstance(default, FilesStore)
 
     for compression in offered["enum"]:
         config = {"type": kind, "path": "store", "compression": compression}

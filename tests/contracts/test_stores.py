@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -29,7 +29,7 @@ class ParquetStoreContract(StoreContract):
         return pl.read_parquet(path, glob=False)
 
     def read_compression(self, path: Path) -> str:
-        name = pq.read_metadata(path).row_group(0).column(0).compression.lower()
+        name = str(pq.read_metadata(path).row_group(0).column(0).compression).lower()
         return {"uncompressed": "none"}.get(name, name)
 
 
@@ -290,6 +290,7 @@ def test_number_that_json_does_not_know_becomes_null(tmp_path: Path) -> None:
 CELLS = st.none() | st.text(st.characters(codec="utf-8")) | st.text("\",;\n\r\t x'\\#")
 
 
+@settings(deadline=None)
 @given(
     rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8),
     kind=st.sampled_from(["parquet", "arrow", "csv", "ndjson"]),
