@@ -4,37 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
-import sys
-import threading
-import time
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from hygge.errors import StateError
 from hygge.fingerprint import canonical_json, text_hash
 from hygge.lock import ProjectLock
 from hygge.receipt import Receipt
-
-APPLICATION_ID = 0x68796767
-"""``hygg``: the mark in an SQLite file's header that says whose it is."""
-
-FORMAT = 1
-"""Version of the tables; a file of another version is moved aside."""
-
-TABLES = f"""
-BEGIN;
-PRAGMA application_id={APPLICATION_ID};
-PRAGMA user_version={FORMAT};
-CREATE TABLE IF NOT EXISTS tasks (task TEXT PRIMARY KEY, data TEXT, run TEXT, sum TEXT);
-CREATE TABLE IF NOT EXISTS configs (hash TEXT PRIMARY KEY, config TEXT);
-CREATE TABLE IF NOT EXISTS failures (task TEXT PRIMARY KEY, message TEXT);
-CREATE TABLE IF NOT EXISTS intents (task TEXT PRIMARY KEY, run TEXT, outputs TEXT);
-CREATE TABLE IF NOT EXISTS unclean (run TEXT PRIMARY KEY);
-COMMIT;
-"""
+from hygge.state_file import StateFile
 
 REMOVED: Mapping[str, Any] = {"removed": True}
 """Values of a task that removed a partition's outputs: its row goes."""
@@ -63,13 +41,11 @@ class State:
         self.fresh = False
         """Whether nothing was remembered when it was opened."""
         self._lock = ProjectLock(Path(name).parent / ".hygge")
-        self._guard = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
+        self._file = StateFile(name)
         self._rows: dict[str, dict[str, Any]] | None = None
         self._runs: dict[str, str] = {}
         self._dirty: set[str] = set()
         self._current_run = ""
-        self._warned = False
 
     # What doit asks a backend for
 
@@ -89,7 +65,7 @@ class State:
         """Store *value*; it is committed when *key* is the last that doit sets of a task."""
         self._writable()
         rows = self._loaded()
-        with self._guard:
+        with self._file.guard:
             if key == _VALUES and (_is_receipt(value) or value == REMOVED):
                 rows[task] = {_VALUES: value}
             elif not _is_receipt(rows.get(task, {}).get(_VALUES)) or key == "ignore:":
@@ -118,12 +94,10 @@ class State:
 
     def dump(self) -> None:
         """Commit what is left and close."""
-        with self._guard:
+        with self._file.guard:
             if self._dirty:
                 self._commit()
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._file.close()
 
     # What hygge asks it for
 
@@ -135,7 +109,7 @@ class State:
             StateError: The file can't be written.
         """
         self._lock.acquire(wait)
-        self._open_to_write()
+        self._file.open_to_write()
         self._rows = None
         self._loaded()
 
@@ -167,7 +141,7 @@ class State:
         if not receipts:
             return
         self._writable()
-        with self._guard:
+        with self._file.guard:
             for task, receipt in receipts.items():
                 self._loaded().setdefault(task, {})[_VALUES] = receipt.to_json()
             self._dirty.update(receipts)
@@ -176,7 +150,7 @@ class State:
     def forget(self, tasks: Iterable[str]) -> None:
         """Remove all that is remembered of *tasks*. One commit."""
         self._writable()
-        with self._guard, self._transaction() as connection:
+        with self._file.guard, self._transaction() as connection:
             for task in tasks:
                 self._loaded().pop(task, None)
                 self._dirty.discard(task)
@@ -185,7 +159,7 @@ class State:
 
     def failures(self) -> dict[str, str]:
         """Return the messages of the tasks whose last move failed."""
-        return dict(self._select("SELECT task, message FROM failures"))
+        return dict(self._file.select("SELECT task, message FROM failures"))
 
     def fail(self, task: str, message: str) -> None:
         """Remember that the last move of *task* failed; its receipt stays."""
@@ -195,7 +169,7 @@ class State:
 
     def config(self, digest: str) -> dict[str, Any]:
         """Return the configuration whose hash is *digest*; empty if it is not remembered."""
-        rows = self._select("SELECT config FROM configs WHERE hash = ?", (digest,))
+        rows = self._file.select("SELECT config FROM configs WHERE hash = ?", (digest,))
         return dict(json.loads(rows[0][0])) if rows else {}
 
     def remember_config(self, digest: str, config: Mapping[str, Any]) -> None:
@@ -216,7 +190,7 @@ class State:
 
     def intents(self) -> dict[str, tuple[str, list[str]]]:
         """Return (run, outputs) of what was being written when an earlier run ended."""
-        found = self._select("SELECT task, run, outputs FROM intents")
+        found = self._file.select("SELECT task, run, outputs FROM intents")
         return {task: (run, json.loads(outputs)) for task, run, outputs in found}
 
     def forget_intents(self, tasks: Iterable[str]) -> None:
@@ -228,7 +202,9 @@ class State:
 
     def doubted(self) -> Set[str]:
         """Return the runs that did not end cleanly; what they wrote may have been lost since."""
-        return {run for (run,) in self._select("SELECT run FROM unclean")} - {self._current_run}
+        return {run for (run,) in self._file.select("SELECT run FROM unclean")} - {
+            self._current_run
+        }
 
     def mark_unclean(self, run: str) -> None:
         """Remember that *run* has begun to write."""
@@ -254,7 +230,9 @@ class State:
     def _loaded(self) -> dict[str, dict[str, Any]]:
         if self._rows is None:
             self._rows, self._runs = {}, {}
-            for task, data, run, total in self._select("SELECT task, data, run, sum FROM tasks"):
+            for task, data, run, total in self._file.select(
+                "SELECT task, data, run, sum FROM tasks"
+            ):
                 # A row that was damaged on the disk is not believed.
                 if total == _sum(task, data, run):
                     self._rows[task] = json.loads(data)
@@ -279,133 +257,13 @@ class State:
                 connection.execute("DELETE FROM intents WHERE task = ?", (task,))
         self._dirty.clear()
 
-    def _select(self, query: str, arguments: tuple[Any, ...] = ()) -> list[Any]:
-        with self._guard:
-            if self._connection is None and not self._open_to_read():
-                return []
-            assert self._connection is not None
-            try:
-                return self._connection.execute(query, arguments).fetchall()
-            except sqlite3.DatabaseError:
-                # Damaged: nothing is remembered. A run moves the file aside, others leave it.
-                self._warn_unreadable()
-                return []
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
         self._writable()
-        with self._guard:
-            assert self._connection is not None
-            try:
-                with self._connection:
-                    yield self._connection
-            except sqlite3.Error as error:
-                raise self._error("can't be written", error) from error
+        return self._file.transaction()
 
     def _writable(self) -> None:
-        if not self._is_writable:
+        if not self._file.is_writable:
             self.begin()
-
-    @property
-    def _is_writable(self) -> bool:
-        return self._connection is not None and not self._reading_only
-
-    _reading_only = True
-
-    def _open_to_read(self) -> bool:
-        """Open the file as it is; return False if there is nothing to be read."""
-        if not os.path.exists(self.name):
-            return False
-        for mode in ("mode=ro", "mode=ro&immutable=1"):  # the second: a folder without write access
-            try:
-                uri = f"{Path(self.name).absolute().as_uri()}?{mode}"
-                connection = sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=30)
-                known = _is_ours(connection)
-            except sqlite3.DatabaseError:
-                continue
-            if known:
-                self._connection, self._reading_only = connection, True
-                return True
-            connection.close()
-        if os.path.getsize(self.name) > 0:
-            self._warn_unreadable()
-        return False
-
-    def _warn_unreadable(self) -> None:
-        if not self._warned:
-            self._warned = True
-            sys.stderr.write(
-                f"warning: '{self.name}' can't be read; nothing is known of earlier moves\n"
-                "  the next `doit` moves it aside and compares what is in the stores\n"
-            )
-
-    def _open_to_write(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        try:
-            connection = self._connected()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                # Held by another program, no room, no right to write: no damage.
-                raise self._error("can't be written", error) from error
-            self._move_aside()
-            connection = self._connected()
-        self._connection, self._reading_only = connection, False
-
-    def _connected(self) -> sqlite3.Connection:
-        exists = os.path.exists(self.name) and os.path.getsize(self.name) > 0
-        connection = sqlite3.connect(self.name, check_same_thread=False, timeout=30)
-        try:
-            if exists and not _is_ours(connection) and _has_tables(connection):
-                raise sqlite3.DatabaseError("not written by this version of hygge")
-            connection.execute("PRAGMA journal_mode=WAL")
-            # NORMAL: a kill loses nothing, a power cut may lose the last commits, never the file.
-            connection.execute("PRAGMA synchronous=NORMAL")
-            connection.executescript(TABLES)
-            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                raise sqlite3.DatabaseError("malformed")
-        except sqlite3.DatabaseError:
-            connection.close()
-            raise
-        return connection
-
-    def _move_aside(self) -> None:
-        aside = f"{self.name}.corrupt-{time.strftime('%Y%m%dT%H%M%S')}"
-        os.replace(self.name, aside)
-        for suffix in ("-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(self.name + suffix, aside + suffix)
-        sys.stderr.write(
-            f"warning: '{self.name}' could not be read; it is now '{os.path.basename(aside)}'\n"
-            "  what is already in the stores is compared again, and not written again\n"
-        )
-
-    def _error(self, what: str, error: sqlite3.Error) -> StateError:
-        hint = "see to it that there is room and that you may write there; then run again"
-        return StateError(f"'{os.path.basename(self.name)}' {what}: {error}", self.name, hint)
-
-
-def is_state(file: Path) -> bool:
-    """Tell whether *file* was written by this module, whatever its version."""
-    try:
-        with file.open("rb") as opened:
-            header = opened.read(100)
-    except OSError:
-        return False
-    # https://www.sqlite.org/fileformat.html: the application id is at offset 68, big-endian.
-    return header[68:72] == APPLICATION_ID.to_bytes(4, "big")
-
-
-def _is_ours(connection: sqlite3.Connection) -> bool:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return bool(application == APPLICATION_ID and version == FORMAT)
-
-
-def _has_tables(connection: sqlite3.Connection) -> bool:
-    # A run that was killed while it made the file leaves an empty one, which is nobody's.
-    return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
 
 
 def _is_receipt(values: Any) -> bool:

@@ -24,6 +24,7 @@ LAYERS = {
         "receipt",
         "lock",
         "state",
+        "state_file",
         "events",
         "schema",
     },

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from hygge.errors import RunInProgress, StateError
 from hygge.fingerprint import Signature
 from hygge.receipt import Output, ReadSource, Receipt
-from hygge.state import APPLICATION_ID, FORMAT, REMOVED, State
+from hygge.state import REMOVED, State
+from hygge.state_file import APPLICATION_ID, FORMAT
 
 TASK = "flights:2013-01"
 

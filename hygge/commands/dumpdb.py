@@ -11,7 +11,8 @@ from typing import Any
 import doit.cmd_dumpdb
 
 from hygge.commands.telling import told
-from hygge.state import State, is_state
+from hygge.state import State
+from hygge.state_file import is_state
 
 
 class DumpDB(doit.cmd_dumpdb.DumpDB):  # type: ignore[misc]

@@ -17,7 +17,7 @@ from doit.exceptions import InvalidCommand
 
 from hygge import tasks
 from hygge.errors import HyggeError, UsageError, nearest
-from hygge.state import is_state
+from hygge.state_file import is_state
 
 NOTHING_STARTED = 3
 """Exit code: the configuration, the command line or another run kept it from starting."""

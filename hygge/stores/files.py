@@ -87,7 +87,7 @@ class FilesStore(Store):
 
     @abstractmethod
     def write(self, rows: pl.LazyFrame, file: IO[bytes]) -> None:
-        """Write *rows*, in their order, to *file*; the same rows give the same bytes."""
+        """Write *rows*, in their order, to *file*; the same input gives the same bytes."""
 
     @abstractmethod
     def count(self, path: Path) -> int:

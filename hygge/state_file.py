@@ -1,0 +1,214 @@
+"""This is where ``.doit.db`` is opened to read or to write, or moved aside if it is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hygge.errors import StateError
+
+APPLICATION_ID = 0x68796767
+"""``hygg``: the mark in an SQLite file's header that says whose it is."""
+
+FORMAT = 1
+"""Version of the tables; a file of another version is moved aside."""
+
+TABLES = f"""
+BEGIN;
+PRAGMA application_id={APPLICATION_ID};
+PRAGMA user_version={FORMAT};
+CREATE TABLE IF NOT EXISTS tasks (task TEXT PRIMARY KEY, data TEXT, run TEXT, sum TEXT);
+CREATE TABLE IF NOT EXISTS configs (hash TEXT PRIMARY KEY, config TEXT);
+CREATE TABLE IF NOT EXISTS failures (task TEXT PRIMARY KEY, message TEXT);
+CREATE TABLE IF NOT EXISTS intents (task TEXT PRIMARY KEY, run TEXT, outputs TEXT);
+CREATE TABLE IF NOT EXISTS unclean (run TEXT PRIMARY KEY);
+COMMIT;
+"""
+
+DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What a damaged file raises; the second where sqlite3 can't even read its own message."""
+
+CIRCUMSTANCES = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_AUTH,
+}
+"""Errors that are mended around the file, not in it."""
+
+
+class StateFile:
+    """An SQLite file with hygge's tables. Safe to use from several threads.
+
+    Args:
+        name: Path of the file; it need not be there.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.guard = threading.RLock()
+        """Held while the file is used."""
+        self._connection: sqlite3.Connection | None = None
+        self._reading_only = True
+        self._warned = False
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether it was opened to write."""
+        return self._connection is not None and not self._reading_only
+
+    def close(self) -> None:
+        """Close the file, if it is open."""
+        with self.guard:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def select(self, query: str, arguments: tuple[Any, ...] = ()) -> list[Any]:
+        """Return the rows of *query*; none if the file is not there or is damaged."""
+        with self.guard:
+            if self._connection is None and not self._open_to_read():
+                return []
+            assert self._connection is not None
+            try:
+                return self._connection.execute(query, arguments).fetchall()
+            except DAMAGED:
+                # Damaged: nothing is remembered. A run moves the file aside, others leave it.
+                self._warn_unreadable()
+                return []
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit what is done within, or nothing of it.
+
+        Raises:
+            StateError: It could not be written.
+        """
+        with self.guard:
+            assert self._connection is not None
+            try:
+                with self._connection:
+                    yield self._connection
+            except sqlite3.Error as error:
+                raise self._error("can't be written", error) from error
+
+    def _open_to_read(self) -> bool:
+        """Open the file as it is; return False if there is nothing to be read."""
+        if not os.path.exists(self.name):
+            return False
+        for mode in ("mode=ro", "mode=ro&immutable=1"):  # the second: a folder without write access
+            try:
+                uri = f"{Path(self.name).absolute().as_uri()}?{mode}"
+                connection = _connect(uri, uri=True)
+            except DAMAGED:
+                continue
+            with contextlib.suppress(*DAMAGED):
+                if _is_ours(connection):
+                    self._connection, self._reading_only = connection, True
+                    return True
+            connection.close()
+        if os.path.getsize(self.name) > 0:
+            self._warn_unreadable()
+        return False
+
+    def _warn_unreadable(self) -> None:
+        if not self._warned:
+            self._warned = True
+            sys.stderr.write(
+                f"warning: '{self.name}' can't be read; nothing is known of earlier moves\n"
+                "  the next `doit` moves it aside and compares what is in the stores\n"
+            )
+
+    def open_to_write(self) -> None:
+        """Make the file ready to be written; a damaged or foreign one is moved aside first.
+
+        Raises:
+            StateError: It can't be written.
+        """
+        self.close()
+        try:
+            connection = self._connected()
+        except DAMAGED as error:
+            if isinstance(error, sqlite3.Error) and self._is_circumstance(error):
+                raise self._error("can't be written", error) from error
+            self._move_aside()
+            connection = self._connected()
+        self._connection, self._reading_only = connection, False
+
+    def _is_circumstance(self, error: sqlite3.Error) -> bool:
+        """Tell whether *error* speaks of rights, room or another program, and not of damage."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_READONLY:
+            return not os.access(self.name, os.W_OK)
+        return code in CIRCUMSTANCES
+
+    def _connected(self) -> sqlite3.Connection:
+        exists = os.path.exists(self.name) and os.path.getsize(self.name) > 0
+        connection = _connect(self.name)
+        try:
+            if exists and not _is_ours(connection) and _has_tables(connection):
+                raise sqlite3.DatabaseError("not written by this version of hygge")
+            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("malformed")
+            connection.execute("PRAGMA journal_mode=WAL")
+            # NORMAL: a kill loses nothing, a power cut may lose the last commits, never the file.
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.executescript(TABLES)
+        except DAMAGED:
+            connection.close()
+            raise
+        return connection
+
+    def _move_aside(self) -> None:
+        aside = f"{self.name}.corrupt-{time.strftime('%Y%m%dT%H%M%S')}"
+        os.replace(self.name, aside)
+        for suffix in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(self.name + suffix, aside + suffix)
+        sys.stderr.write(
+            f"warning: '{self.name}' could not be read; it is now '{os.path.basename(aside)}'\n"
+            "  what is already in the stores is compared again, and not written again\n"
+        )
+
+    def _error(self, what: str, error: sqlite3.Error) -> StateError:
+        hint = "see to it that there is room and that you may write there; then run again"
+        return StateError(f"'{os.path.basename(self.name)}' {what}: {error}", self.name, hint)
+
+
+def _connect(name: str, uri: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(name, uri=uri, check_same_thread=False, timeout=30)
+    # A byte that is no UTF-8 must not cost all rows: the sum of its own row tells.
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")
+    return connection
+
+
+def is_state(file: Path) -> bool:
+    """Tell whether *file* was written by this module, whatever its version."""
+    try:
+        with file.open("rb") as opened:
+            header = opened.read(100)
+    except OSError:
+        return False
+    # https://www.sqlite.org/fileformat.html: the application id is at offset 68, big-endian.
+    return header[68:72] == APPLICATION_ID.to_bytes(4, "big")
+
+
+def _is_ours(connection: sqlite3.Connection) -> bool:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return bool(application == APPLICATION_ID and version == FORMAT)
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    # A run that was killed while it made the file leaves an empty one, which is nobody's.
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
