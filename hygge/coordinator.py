@@ -16,7 +16,7 @@ from hygge.fingerprint import ContentHashes, config_hash
 from hygge.flow import Flow
 from hygge.homes.base import Home
 from hygge.partition import Partition
-from hygge.paths import contains
+from hygge.paths import contains, real
 from hygge.plan import Decision, Look, Reason, Remembered, Wanted
 from hygge.project import Project
 from hygge.state import State
@@ -80,16 +80,23 @@ class Ownership:
     stores: dict[str, str]
     """Real path of each flow's store, by flow."""
     outputs: frozenset[str]
-    """Where the partitions that are there now settle."""
+    """Real path of each output of the partitions that are there now."""
     root: Path
+
+    def is_in_a_store(self, output: str) -> bool:
+        """Tell whether *output* lies in the store of a flow that is there now."""
+        path = real(output, self.root)
+        return any(contains(store, path) for store in self.stores.values())
+
+    def is_unused(self, output: str) -> bool:
+        """Tell whether no partition that is there now settles at *output*."""
+        return real(output, self.root) not in self.outputs
 
     def may_remove(self, flow: str, output: str) -> bool:
         """Tell whether *output*, which *flow* once wrote, is of no use to any flow now."""
-        if output in self.outputs:
-            return False
-        path = os.path.join(os.path.realpath(self.root), output)
+        path = real(output, self.root)
         others = (store for name, store in self.stores.items() if name != flow)
-        return not any(contains(store, path) for store in others)
+        return self.is_unused(output) and not any(contains(store, path) for store in others)
 
 
 @dataclass(frozen=True)
@@ -229,7 +236,8 @@ def _ownership(plans: Iterable[FlowPlan], root: Path) -> Ownership:
             stores[each.name] = os.path.realpath(each.prepared.store.folder())
             for decision in each.decisions:
                 if decision.partition is not None:
-                    outputs.update(each.prepared.store.outputs(decision.partition))
+                    settles = each.prepared.store.outputs(decision.partition)
+                    outputs.update(real(output, root) for output in settles)
     return Ownership(stores, frozenset(outputs), root)
 
 

@@ -13,9 +13,10 @@ from hygge.errors import HyggeError, SourceChanged, StoreError
 from hygge.fingerprint import Signature, content_hash, is_regular
 from hygge.homes.base import Home
 from hygge.partition import Partition
+from hygge.paths import real
 from hygge.receipt import Output, ReadSource, Receipt
 from hygge.stores.base import Store
-from hygge.stores.staging import StagedFile, store_error, temporary_path
+from hygge.stores.staging import FOLDERS, StagedFile, store_error, temporary_path
 
 PAUSES = (0.2, 1.0)
 """Seconds to wait before a source that was written to while it was read is read again."""
@@ -46,8 +47,10 @@ class Move:
     run: str
     """Id of the run."""
     config_hash: str
-    before: Receipt | None
-    """What is remembered of the last move."""
+    earlier: tuple[str, ...]
+    """What earlier moves wrote, or were about to write when they were stopped."""
+    earlier_store: Path
+    """Absolute folder of the store they wrote to."""
     may_remove: Callable[[str], bool]
     """Tells whether an output that is no longer written is nobody else's."""
 
@@ -74,7 +77,7 @@ class Move:
         removed = self._remove_leftovers(outputs)
         seconds = time.perf_counter() - started
         return Moved(
-            Receipt(self.config_hash, sources, outputs, self.run, seconds),
+            Receipt(self.config_hash, sources, outputs, self.run, seconds, self.partition.values),
             written=tuple(output for output, changed in published if changed),
             unchanged=tuple(output for output, changed in published if not changed),
             removed=removed,
@@ -173,15 +176,16 @@ class Move:
 
     def _remove_leftovers(self, outputs: Iterable[Output]) -> tuple[str, ...]:
         """Remove what the last move wrote and this one did not."""
-        if self.before is None:
-            return ()
-        written = {output.path for output in outputs}
-        left = [each.path for each in self.before.outputs if each.path not in written]
-        return remove(filter(self.may_remove, left), self.root, self.store.folder())
+        written = {real(output.path, self.root) for output in outputs}
+        left = [each for each in self.earlier if real(each, self.root) not in written]
+        floor = self.store.folder()
+        if self.earlier_store != floor:
+            floor = self.earlier_store.parent
+        return remove(filter(self.may_remove, left), self.root, floor)
 
 
-def remove(outputs: Iterable[str], root: Path, store: Path) -> tuple[str, ...]:
-    """Remove *outputs* and the folders below *store* that are empty then; return what was there.
+def remove(outputs: Iterable[str], root: Path, floor: Path) -> tuple[str, ...]:
+    """Remove *outputs* and the folders below *floor* that are empty then; return what was there.
 
     Raises:
         StoreError: One can't be removed; those before it are gone.
@@ -189,9 +193,11 @@ def remove(outputs: Iterable[str], root: Path, store: Path) -> tuple[str, ...]:
     removed = []
     for output in outputs:
         path = root / output
+        if path.is_dir() and not path.is_symlink():
+            continue  # what was written is gone: somebody made a folder of this name
         try:
             path.unlink()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             raise StoreError(
@@ -200,12 +206,13 @@ def remove(outputs: Iterable[str], root: Path, store: Path) -> tuple[str, ...]:
                 "see to it that you may write there; then run again",
             ) from error
         removed.append(output)
-        _remove_empty_folders(path.parent, store)
+        with FOLDERS:
+            _remove_empty_folders(path.parent, floor)
     return tuple(removed)
 
 
-def _remove_empty_folders(folder: Path, store: Path) -> None:
-    while folder != store and folder.is_relative_to(store):
+def _remove_empty_folders(folder: Path, floor: Path) -> None:
+    while folder != floor and folder.is_relative_to(floor):
         try:
             folder.rmdir()
         except OSError:

@@ -13,6 +13,20 @@ def located(path: str, root: Path) -> str:
     return shown.replace(os.sep, "/")
 
 
+def normal(path: str, root: Path) -> str:
+    """Return *path*, as it was written in a flow, as it is remembered, however it was spelt."""
+    return located(os.path.normpath(os.path.join(root, path)), root)
+
+
+def real(path: str, root: Path) -> str:
+    """Return the absolute *path* with links in its folders resolved, but not one at its end.
+
+    Two spellings of one file are the same then; a link is another file than what it points to.
+    """
+    folder, name = os.path.split(os.path.join(root, path))
+    return os.path.join(os.path.realpath(folder), name)
+
+
 def contains(folder: str, path: str) -> bool:
     """Tell whether *path* is *folder* or lies below it; both absolute and free of links."""
     return path == folder or path.startswith(os.path.join(folder, ""))

@@ -157,8 +157,14 @@ def _asked_for(remembered: Remembered, wanted: Wanted, receipt: Receipt) -> Reas
 
 def _sources(partition: Partition, receipt: Receipt, look: Look) -> tuple[ReadSource, ...] | Reason:
     """Return the sources with their hashes, or the reason for which they make it stale."""
+    if partition.values != receipt.values:
+        return Reason("source changed", f"{_pairs(receipt.values)} -> {_pairs(partition.values)}")
     if len(partition.sources) == len(receipt.sources) == 1:
-        # A single source is the same wherever it has been moved to.
+        # A single source is the same wherever it has been moved to, but not under another name:
+        # the name tells how it is read.
+        names = [each.path.rpartition("/")[2] for each in (*receipt.sources, *partition.sources)]
+        if names[0] != names[1]:
+            return Reason("source changed", f"'{names[0]}' -> '{names[1]}'")
         pairs = [(partition.sources[0], receipt.sources[0])]
     else:
         before = {source.path: source for source in receipt.sources}
@@ -190,6 +196,10 @@ def _outputs(receipt: Receipt, doubted: bool, look: Look) -> tuple[Output, ...] 
             return Reason(kind, f"'{output.path}'")
         found.append(now)
     return tuple(found)
+
+
+def _pairs(values: tuple[tuple[str, str | None], ...]) -> str:
+    return "/".join(f"{name}={value}" for name, value in values) or "(nothing captured)"
 
 
 def _difference(old: ReadSource, new: ReadSource) -> str:

@@ -48,6 +48,8 @@ class Receipt:
     """Id of the run that moved it."""
     seconds: float
     """Wall time of the move."""
+    values: tuple[tuple[str, str | None], ...] = ()
+    """Columns that were captured from the path, in order; None is a null."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the form that is stored; `from_json` reads it."""
@@ -57,6 +59,7 @@ class Receipt:
             "outputs": [[o.path, o.hash, o.rows, *_numbers(o.signature)] for o in self.outputs],
             "run": self.run,
             "seconds": round(self.seconds, 6),
+            "values": [list(pair) for pair in self.values],
         }
 
     @classmethod
@@ -69,6 +72,7 @@ class Receipt:
                 outputs=tuple(_output(*each) for each in stored["outputs"]),
                 run=str(stored["run"]),
                 seconds=float(stored["seconds"]),
+                values=tuple((str(name), value) for name, value in stored["values"]),
             )
         except (TypeError, KeyError, ValueError):
             return None

@@ -16,7 +16,7 @@ from doit.task import Task
 from hygge import tasks
 from hygge.live import LiveBlock
 from hygge.move import Moved
-from hygge.tasks import FlowTask, MoveAction, PartitionTask, RemoveAction
+from hygge.tasks import BrokenFlowTask, FlowTask, MoveAction, PartitionTask, RemoveAction
 
 
 @dataclass
@@ -78,6 +78,8 @@ class Reporter:
                 self._live.start(task.name)
             return
         self._others += 1
+        if isinstance(task, BrokenFlowTask):
+            return
         if task.actions and not task.name.startswith("_"):
             self._line(f".  {task.title()}")
 

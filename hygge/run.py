@@ -7,7 +7,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ from hygge.errors import HyggeError
 from hygge.events import RUN_ID, EventLog, new_run_id
 from hygge.fingerprint import ContentHashes, Signature, config_hash, content_hash
 from hygge.move import Move, Moved, remove, settle, sweep
+from hygge.paths import real
 from hygge.plan import Decision
 from hygge.project import Project
 from hygge.receipt import Output, ReadSource, Receipt
 from hygge.state import State
+
+Intents = dict[str, list[tuple[str, list[str]]]]
 
 _TEMPORARY = re.compile(rf"\..*\.{RUN_ID}\.tmp", re.DOTALL)
 
@@ -52,23 +55,42 @@ class Run:
         """
         self.state.begin(wait)
         plan = self._coordinator.plan()
-        self._sweep(plan)
         self._ownership = plan.ownership
+        self._sweep(plan)
         self._refresh(plan)
         return plan
 
     def _sweep(self, plan: Plan) -> None:
-        """Remove temporary files of killed runs; with nothing remembered, look for them."""
+        """Remove what killed runs left: temporary files, and outputs that nothing records."""
         intents = self.state.intents()
-        sweep(intents.values(), self.project.root)
-        decisions = [each for flow in plan.flows for each in flow.decisions]
-        self.state.forget_intents(
-            d.task for d in decisions if d.reason is None and d.task in intents
-        )
-        if self.state.fresh:
-            for each in plan.flows:
-                if each.prepared is not None:
-                    _sweep_folder(each.prepared.store.folder())
+        sweep((each for of_task in intents.values() for each in of_task), self.project.root)
+        for flow in plan.flows:
+            if flow.prepared is None:
+                continue
+            store = flow.prepared.store.folder()
+            if not any(decision.receipt for decision in flow.decisions):
+                _sweep_folder(store)  # nothing is remembered that could name them
+            done = [d for d in flow.decisions if d.reason is None and d.task in intents]
+            for decision in done:
+                recorded = decision.receipt.outputs if decision.receipt else ()
+                kept = {real(output.path, self.project.root) for output in recorded}
+                self._remove(flow.name, self._intended(intents, decision.task), store, kept)
+            self.state.forget_intents(decision.task for decision in done)
+
+    def _intended(self, intents: Intents, task: str) -> list[str]:
+        return [output for _, outputs in intents.get(task, []) for output in outputs]
+
+    def _remove(
+        self, flow: str, outputs: Iterable[str], floor: Path, kept: Set[str] = frozenset()
+    ) -> tuple[str, ...]:
+        """Remove those of *outputs*, once written by *flow*, that nobody has a use for."""
+        mine = [
+            output
+            for output in dict.fromkeys(outputs)
+            if real(output, self.project.root) not in kept
+            and self._ownership.may_remove(flow, output)
+        ]
+        return remove(mine, self.project.root, floor)
 
     def _refresh(self, plan: Plan) -> None:
         decisions = [each for flow in plan.flows for each in flow.decisions]
@@ -104,6 +126,8 @@ class Run:
         outputs = prepared.store.outputs(decision.partition)
         digest = config_hash(prepared.config)
         self.state.remember_config(digest, prepared.config)
+        recorded = [each.path for each in decision.receipt.outputs] if decision.receipt else []
+        earlier = [*recorded, *self._intended(self.state.intents(), decision.task)]
         self.state.intend(decision.task, outputs, self.id)
         self.events.emit("step.started", decision.task, reason=str(decision.reason))
         move = Move(
@@ -113,12 +137,19 @@ class Run:
             root=prepared.root,
             run=self.id,
             config_hash=digest,
-            before=decision.receipt,
+            earlier=tuple(dict.fromkeys(earlier)),
+            earlier_store=self._earlier_store(prepared, decision),
             may_remove=lambda output: self._ownership.may_remove(flow, output),
         )
         moved = self._remembering_failure(decision.task, move)
         self._emit_files(decision.task, moved, decision.receipt)
         return moved
+
+    def _earlier_store(self, prepared: Prepared, decision: Decision) -> Path:
+        """Return the folder of the store that the last move of a partition wrote to."""
+        config = self.state.config(decision.receipt.config) if decision.receipt else {}
+        path = config.get("store", {}).get("path")
+        return prepared.store.folder() if path is None else prepared.root / path
 
     def _remembering_failure(self, task: str, move: Move) -> Moved:
         try:
@@ -130,7 +161,7 @@ class Run:
             )
             raise
 
-    def unexpected(self, task: str, error: Exception) -> None:
+    def unexpected(self, task: str, error: BaseException) -> None:
         """Remember that *task* failed for a reason that hygge did not foresee."""
         what = f"{type(error).__name__}: {error}"
         self.state.fail(task, what)
@@ -144,12 +175,9 @@ class Run:
             StoreError: One can't be removed.
         """
         self._begin_writing()
-        flow = prepared.flow.name
-        known = decision.receipt.outputs if decision.receipt else ()
-        intended = self.state.intents().get(decision.task, ("", []))[1]
-        outputs = dict.fromkeys([*(each.path for each in known), *intended])
-        mine = [each for each in outputs if self._ownership.may_remove(flow, each)]
-        removed = remove(mine, self.project.root, prepared.store.folder())
+        known = [each.path for each in decision.receipt.outputs] if decision.receipt else []
+        outputs = [*known, *self._intended(self.state.intents(), decision.task)]
+        removed = self._remove(prepared.flow.name, outputs, prepared.store.folder())
         for path in removed:
             self.events.emit(
                 "file.written", decision.task, path=path, reason="removed", wrote=False
@@ -167,6 +195,29 @@ class Run:
             )
         for path in moved.removed:
             self.events.emit("file.written", task, path=path, wrote=False, reason="removed")
+
+    def forget_vanished(self, plan: Plan) -> Counter[str]:
+        """Forget the partitions of flows that are not in *plan* any more; count them by flow.
+
+        What they wrote stays, for nobody said that the data should go with the flow; but what lies
+        in a store that another flow has taken over, and that it does not write, goes. Nothing is
+        forgotten while a flow can't be read: it may be the one that takes over.
+        """
+        there = {flow.name for flow in plan.flows}
+        known = {*self.state.receipts(), *self.state.intents()}
+        gone = sorted(task for task in known if task.partition(":")[0] not in there)
+        if not gone or plan.errors:
+            return Counter()
+        intents = self.state.intents()
+        for task in gone:
+            receipt = self.state.receipt(task)
+            outputs = [each.path for each in receipt.outputs] if receipt else []
+            outputs += self._intended(intents, task)
+            taken_over = filter(self._ownership.is_in_a_store, outputs)
+            unused = [each for each in taken_over if self._ownership.is_unused(each)]
+            remove(unused, self.project.root, self.project.root)
+        self.state.forget(gone)
+        return Counter(task.partition(":")[0] for task in gone)
 
     def finish(self, outcome: str) -> None:
         """End the run: wait until the disk has everything, then declare it clean.
@@ -223,15 +274,3 @@ def adopt(prepared: Prepared, decision: Decision) -> tuple[Receipt | None, str]:
         return None, path
     digest = config_hash(prepared.config)
     return Receipt(digest, tuple(sources), tuple(outputs), "reset-dep", 0.0), ""
-
-
-def forget_vanished(state: State, flows: Iterable[str]) -> Counter[str]:
-    """Forget the partitions of flows that are not among *flows* any more; count them by flow.
-
-    What they wrote stays: nobody said that the data should go with the flow.
-    """
-    there = set(flows)
-    gone = [task for task in state.receipts() if task.partition(":")[0] not in there]
-    if gone:
-        state.forget(gone)
-    return Counter(task.partition(":")[0] for task in gone)

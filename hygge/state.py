@@ -165,7 +165,6 @@ class State:
         """Remember that the last move of *task* failed; its receipt stays."""
         with self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (task, message))
-            connection.execute("DELETE FROM intents WHERE task = ?", (task,))
 
     def config(self, digest: str) -> dict[str, Any]:
         """Return the configuration whose hash is *digest*; empty if it is not remembered."""
@@ -188,10 +187,15 @@ class State:
             row = (task, run, json.dumps(list(outputs)))
             connection.execute("INSERT OR REPLACE INTO intents VALUES (?, ?, ?)", row)
 
-    def intents(self) -> dict[str, tuple[str, list[str]]]:
-        """Return (run, outputs) of what was being written when an earlier run ended."""
-        found = self._file.select("SELECT task, run, outputs FROM intents")
-        return {task: (run, json.loads(outputs)) for task, run, outputs in found}
+    def intents(self) -> dict[str, list[tuple[str, list[str]]]]:
+        """Return (run, outputs), by task, of what was to be written and is not recorded.
+
+        An intent stays until a later move, or a removal, of its task is recorded.
+        """
+        found: dict[str, list[tuple[str, list[str]]]] = {}
+        for task, run, outputs in self._file.select("SELECT task, run, outputs FROM intents"):
+            found.setdefault(task, []).append((run, json.loads(outputs)))
+        return found
 
     def forget_intents(self, tasks: Iterable[str]) -> None:
         """Remove the intents of *tasks*. One commit, none if there are no *tasks*."""
@@ -242,11 +246,10 @@ class State:
 
     def _commit(self) -> None:
         rows = self._loaded()
+        removed = [task for task in self._dirty if rows[task].get(_VALUES) == REMOVED]
         with self._transaction() as connection:
             for task in self._dirty:
-                values = rows[task].get(_VALUES)
-                if values == REMOVED:
-                    rows.pop(task)
+                if task in removed:
                     connection.execute("DELETE FROM tasks WHERE task = ?", (task,))
                 else:
                     run = self._runs[task] = self._current_run or self._runs.get(task, "")
@@ -255,6 +258,9 @@ class State:
                     connection.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", row)
                 connection.execute("DELETE FROM failures WHERE task = ?", (task,))
                 connection.execute("DELETE FROM intents WHERE task = ?", (task,))
+        # Only now: what could not be written is tried again with the next commit.
+        for task in removed:
+            del rows[task]
         self._dirty.clear()
 
     def _transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:

@@ -6,10 +6,10 @@ import dataclasses
 import os
 import signal
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from doit.action import BaseAction
@@ -101,8 +101,9 @@ class _Action(BaseAction):  # type: ignore[misc]
             # polars tells of a Ctrl-C in this way; what was half-written is gone already.
             current.stopped_by = current.stopped_by or signal.SIGINT
             return TaskFailed("interrupted", report=False)
-        except Exception as error:  # noqa: BLE001 - the one place where it is wanted
-            # A mistake of ours: what else is to be done does not suffer from it.
+        except BaseException as error:  # noqa: BLE001 - the one place where it is wanted
+            # A mistake of ours, or a panic of polars, which is no Exception: what else is to be
+            # done does not suffer from it, and no thread dies while others wait for it.
             if self.run is not None:
                 self.run.unexpected(self.decision.task, error)
             return TaskError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
@@ -228,8 +229,36 @@ def _tasks_of(plan: FlowPlan, run: Run | None) -> Iterator[Task]:
         yield BrokenFlowTask(plan.name, plan.error)
         return
     yield FlowTask(plan)
+    in_the_way = _in_the_way(plan.prepared, plan.decisions)
     for decision in plan.decisions:
-        yield PartitionTask(run, plan.prepared, decision)
+        task = PartitionTask(run, plan.prepared, decision)
+        task.task_dep += in_the_way.get(decision.task, [])
+        yield task
+
+
+def _in_the_way(prepared: Prepared, decisions: Sequence[Decision]) -> dict[str, list[str]]:
+    """Return, by task, the removals it has to wait for: a file can't be where a folder is.
+
+    It is so when ``x.parquet/1.parquet`` has become ``x.parquet``, or the other way round.
+    """
+    gone = {
+        output.path: decision.task
+        for decision in decisions
+        if decision.partition is None and decision.receipt is not None
+        for output in decision.receipt.outputs
+    }
+    above: dict[str, list[str]] = {}
+    for path, task in gone.items():
+        for folder in PurePosixPath(path).parents:
+            above.setdefault(str(folder), []).append(task)
+    found: dict[str, list[str]] = {}
+    for decision in decisions if gone else ():
+        if decision.partition is not None:
+            for output in prepared.store.outputs(decision.partition):
+                folders = map(str, PurePosixPath(output).parents)
+                waits = [gone[folder] for folder in folders if folder in gone]
+                found.setdefault(decision.task, []).extend(waits + above.get(output, []))
+    return found
 
 
 def _project() -> projects.Project:

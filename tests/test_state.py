@@ -300,7 +300,7 @@ def test_success_takes_the_failure_and_the_intent_away(opened: Open) -> None:
 def test_intent_is_remembered_before_anything_is_written(opened: Open) -> None:
     opened().intend(TASK, ["store/a", "store/b"], "run-1")
 
-    assert opened().intents() == {TASK: ("run-1", ["store/a", "store/b"])}
+    assert opened().intents() == {TASK: [("run-1", ["store/a", "store/b"])]}
 
 
 def test_forgotten_intents_are_gone(opened: Open) -> None:
@@ -311,7 +311,7 @@ def test_forgotten_intents_are_gone(opened: Open) -> None:
     state.forget_intents(["a:1"])
     state.forget_intents([])
 
-    assert opened().intents() == {"a:2": ("run-1", ["store/b"])}
+    assert opened().intents() == {"a:2": [("run-1", ["store/b"])]}
 
 
 def test_configuration_is_remembered_by_its_hash(opened: Open) -> None:

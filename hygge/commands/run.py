@@ -21,7 +21,6 @@ from hygge import tasks
 from hygge.commands.telling import NOTHING_STARTED, Telling, tell
 from hygge.coordinator import Options
 from hygge.errors import ConfigError, HyggeError, UsageError, did_you_mean
-from hygge.run import forget_vanished
 from hygge.tasks import BrokenFlowTask, Invocation, PartitionTask
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -162,8 +161,7 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
             self.dep_manager.close()
             return NOTHING_STARTED
         if self.sel_tasks is None or not self.sel_tasks:
-            names = [flow.name for flow in invocation.plan.flows]
-            for flow, count in forget_vanished(self.dep_manager.backend, names).items():
+            for flow, count in invocation.run.forget_vanished(invocation.plan).items():
                 sys.stdout.write(f"{flow}  no such flow any more: {count} forgotten, data stays\n")
         with _stopping_on_signals(), _orderly_runners():
             result = int(super()._execute(**options))

@@ -38,6 +38,6 @@ class ArrowHome(FilesHome, kind="arrow"):
         (path,) = self.readable(partition)
         try:
             return int(self.scan_file(path).select(pl.len()).collect().item())
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             self.examine(partition)
             raise self.unreadable(partition.sources[0].path, str(error)) from error

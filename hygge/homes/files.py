@@ -14,7 +14,7 @@ from hygge.fingerprint import Signature, is_regular
 from hygge.flow import Section
 from hygge.homes import grouping
 from hygge.homes.base import Home, homes
-from hygge.homes.listing import Listed, Listing
+from hygge.homes.listing import Listed, Listing, could_match_in
 from hygge.partition import Partition, Source, natural
 from hygge.paths import contains, located
 
@@ -112,7 +112,7 @@ class FilesHome(Home):
             try:
                 self.scan_file(path).select(pl.len()).collect(engine="streaming")
                 self.scan_file(path).sink_batches(lambda _: None)
-            except (pl.exceptions.PolarsError, OSError) as error:
+            except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
                 raise self.unreadable(source.path, str(error)) from error
 
     def unreadable(self, shown: str, problem: str) -> HomeError:
@@ -132,9 +132,11 @@ class FilesHome(Home):
         other = os.path.realpath(folder)
         if os.path.isdir(home):
             return contains(home, other) or contains(other, home)
-        # A glob may lie beside a store as long as it finds nothing in it.
         files = Listing(self.section, self.root).files(self.suffixes)
-        return any(contains(other, os.path.realpath(file.path)) for file in files)
+        if any(contains(other, os.path.realpath(file.path)) for file in files):
+            return True
+        # A glob may lie beside a store as long as it will find nothing in it.
+        return could_match_in(os.path.normpath(self.root / self.path), os.path.normpath(folder))
 
     def copyable(self, partition: Partition) -> str | None:
         path = partition.sources[0].path

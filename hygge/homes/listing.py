@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 from collections.abc import Callable, Iterator
@@ -39,7 +40,7 @@ class Listing:
         self.section = section
         self.root = root
         self.path: str = section.values["path"]
-        self.full = os.path.join(root, self.path)
+        self.full = os.path.normpath(os.path.join(root, self.path))
 
     def files(self, suffixes: tuple[str, ...]) -> Iterator[Listed]:
         """Yield each file that ends in one of *suffixes*; a single named file whatever its end.
@@ -70,11 +71,11 @@ class Listing:
         fixed = self.path
         while glob.has_magic(fixed):
             fixed = os.path.dirname(fixed)
-        fixed = os.path.join(self.root, fixed)
+        fixed = os.path.normpath(os.path.join(self.root, fixed))
         if not os.path.isdir(fixed):
             raise self._missing()
         # Only what was written in the flow is a pattern, not the folder the project lies in.
-        pattern = os.path.join(glob.escape(str(self.root)), self.path)
+        pattern = os.path.normpath(os.path.join(glob.escape(str(self.root)), self.path))
         for path in glob.iglob(pattern, recursive=True):
             if not os.path.isdir(path):
                 name = os.path.relpath(path, fixed).replace(os.sep, "/")
@@ -144,6 +145,17 @@ class Listing:
             else (f"create it, or did you mean '{located(near, self.root)}'?")
         )
         return self.section.error(HomeError, f"no {kind} '{self.path}'", hint, "path")
+
+
+def could_match_in(pattern: str, folder: str) -> bool:
+    """Tell whether the glob *pattern* could match a file in *folder*; both absolute."""
+    parts, inside = pattern.split(os.sep), folder.split(os.sep)
+    for i, part in enumerate(parts):
+        if part == "**" or i == len(inside):
+            return True
+        if not fnmatch.fnmatchcase(inside[i], part):
+            return False
+    return False
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

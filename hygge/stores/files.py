@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from hygge.errors import ConfigError
 from hygge.fingerprint import content_hash
 from hygge.flow import Section
 from hygge.partition import Partition
+from hygge.paths import normal
 from hygge.stores.base import Store
 from hygge.stores.staging import StagedFile, copy, staging
 
@@ -33,7 +33,7 @@ class FilesStore(Store):
     def __init__(self, section: Section, root: Path) -> None:
         self.section = section
         self.root = root
-        self.path: str = section.values["path"]
+        self.path: str = normal(section.values["path"], root)
         self.compression: str = section.values.get("compression", self.default_compression)
         self.options: Mapping[str, Any] = section.values.get("options", {})
         self._check_level()
@@ -63,16 +63,15 @@ class FilesStore(Store):
         return self.suffix
 
     def outputs(self, partition: Partition) -> tuple[str, ...]:
-        target = os.path.normpath(os.path.join(self.path, partition.name + self.ending()))
-        return (target.replace(os.sep, "/"),)
+        return (f"{self.path}/{partition.name}{self.ending()}",)
 
     def stage(self, partition: Partition, rows: pl.LazyFrame, run: str) -> list[StagedFile]:
         (final,) = self.outputs(partition)
         target = self.root / final
         with staging(final, target, run) as temporary:
-            # Opened here: polars would make the file a moment later, perhaps only after the
-            # failure for which it has been removed already.
-            with temporary.open("xb", buffering=0) as file:
+            # Opened here: polars would open it by name a moment later, perhaps only after the
+            # failure for which it has been removed already, and make it again.
+            with temporary.open("wb", buffering=0) as file:
                 self.write(rows, file)
             return [
                 StagedFile(final, target, temporary, content_hash(temporary), self.count(temporary))

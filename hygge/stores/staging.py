@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,10 @@ from hygge.receipt import Output
 
 LONGEST_NAME = 255
 """Bytes that a file's name may have on the file systems in use."""
+
+
+FOLDERS = threading.Lock()
+"""Held while a folder is made and its first file, and while empty folders are removed."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +90,11 @@ def staging(final: str, target: Path, run: str) -> Iterator[Path]:
             raise StoreError(
                 f"'{final}' is a folder", final, "move it away: a file has to be written there"
             )
-        _make_folder(final, target.parent)
-        # Left by an earlier attempt of the same run.
-        temporary.unlink(missing_ok=True)
+        with FOLDERS:
+            _make_folder(final, target.parent)
+            # Left by an earlier attempt of the same run; never written through if it is a link.
+            temporary.unlink(missing_ok=True)
+            temporary.touch(exist_ok=False)
     try:
         yield temporary
     except BaseException:
@@ -120,7 +127,7 @@ def copy(shown: str, source: Path, final: str, temporary: Path) -> str:
         reader = io.FileIO(source)
     except OSError as error:
         raise HomeError(f"'{shown}' can't be read: {error.strerror}", shown) from error
-    with reader, _store_errors(final), temporary.open("xb", buffering=0) as writer:
+    with reader, _store_errors(final), temporary.open("wb", buffering=0) as writer:
         while chunk := _read(reader, shown):
             digest.update(chunk)
             _write_all(writer.fileno(), chunk)
