@@ -273,4 +273,5 @@ def adopt(prepared: Prepared, decision: Decision) -> tuple[Receipt | None, str]:
     except OSError:
         return None, path
     digest = config_hash(prepared.config)
-    return Receipt(digest, tuple(sources), tuple(outputs), "reset-dep", 0.0), ""
+    values = partition.values
+    return Receipt(digest, tuple(sources), tuple(outputs), "reset-dep", 0.0, values), ""

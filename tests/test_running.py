@@ -461,6 +461,17 @@ class TestCommandsOfDoit:
         assert result.out == "processed flights:2013-01\nskip flights:2013-02\n"
         assert project.doit().moved == 0
 
+    def test_reset_dep_knows_what_is_captured_from_the_path(self, project: ProjectFolder) -> None:
+        project.parquet("data/home/h/year=2013/part.parquet")
+        project.flow(
+            "h", "home: {type: parquet, path: data/home/h, partition: hive}\nstore: data/store/h\n"
+        )
+        project.doit()
+        project.write("data/store/h/2013.parquet", b"edited by hand")
+        project.doit("reset-dep")
+
+        assert project.doit().moved == 0
+
     def test_dumpdb_shows_receipts(self, project: ProjectFolder) -> None:
         project.months(1)
         project.doit()
