@@ -8,8 +8,12 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hygge.errors import RunInProgress, StateError
+
+if TYPE_CHECKING:
+    import filelock
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class ProjectLock:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._lock: object | None = None
+        self._lock: filelock.BaseFileLock | None = None
 
     def acquire(self, wait: bool = False) -> None:
         """Take the lock; does nothing if this object has it.
@@ -65,6 +69,12 @@ class ProjectLock:
                 str(self._folder / "lock"),
                 "see to it that you may write there",
             ) from error
+
+    def release(self) -> None:
+        """Give the lock back, if this object has it."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     @property
     def _holder_file(self) -> Path:

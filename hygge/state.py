@@ -93,11 +93,12 @@ class State:
                 connection.execute(f"DELETE FROM {table}")
 
     def dump(self) -> None:
-        """Commit what is left and close."""
+        """Commit what is left, close, and give the project's lock back."""
         with self._file.guard:
             if self._dirty:
                 self._commit()
             self._file.close()
+            self._lock.release()
 
     # What hygge asks it for
 

@@ -8,6 +8,7 @@ import sqlite3
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,15 @@ CREATE TABLE IF NOT EXISTS intents (task TEXT, run TEXT, outputs TEXT, PRIMARY K
 CREATE TABLE IF NOT EXISTS unclean (run TEXT PRIMARY KEY);
 COMMIT;
 """
+
+COLUMNS = {
+    "task, data, run, sum": "tasks",
+    "hash, config": "configs",
+    "task, message": "failures",
+    "task, run, outputs": "intents",
+    "run": "unclean",
+}
+"""What is read of each table; a damaged definition passes SQLite's own check."""
 
 DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What a damaged file raises; the second where sqlite3 can't even read its own message."""
@@ -71,8 +81,13 @@ class StateFile:
         """Close the file, if it is open."""
         with self.guard:
             if self._connection is not None:
-                self._connection.close()
+                self._closed_at_last()
                 self._connection = None
+
+    def _use(self, connection: sqlite3.Connection, *, reading_only: bool) -> None:
+        self._connection, self._reading_only = connection, reading_only
+        # doit's reading commands close nothing.
+        self._closed_at_last = weakref.finalize(self, connection.close)
 
     def select(self, query: str, arguments: tuple[Any, ...] = ()) -> list[Any]:
         """Return the rows of *query*; none if the file is not there or is damaged."""
@@ -114,7 +129,7 @@ class StateFile:
                 continue
             with contextlib.suppress(*DAMAGED):
                 if _is_ours(connection):
-                    self._connection, self._reading_only = connection, True
+                    self._use(connection, reading_only=True)
                     return True
             connection.close()
         if os.path.getsize(self.name) > 0:
@@ -143,7 +158,7 @@ class StateFile:
                 raise self._error("can't be written", error) from error
             self._move_aside()
             connection = self._connected()
-        self._connection, self._reading_only = connection, False
+        self._use(connection, reading_only=False)
 
     def _is_circumstance(self, error: sqlite3.Error) -> bool:
         """Tell whether *error* speaks of rights, room or another program, and not of damage."""
@@ -164,6 +179,8 @@ class StateFile:
             # NORMAL: a kill loses nothing, a power cut may lose the last commits, never the file.
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.executescript(TABLES)
+            for columns, table in COLUMNS.items():
+                connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")
         except DAMAGED:
             connection.close()
             raise

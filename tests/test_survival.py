@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -208,14 +209,15 @@ def test_source_that_is_appended_to_while_it_is_read_is_never_recorded(
     project: ProjectFolder,
 ) -> None:
     project.flow("log", "home: data/home/log\nstore: {type: csv, path: data/store/log}\n")
-    log = project.write("data/home/log/today.csv", "id,text\n" + "1,some text\n" * 20_000)
+    # Large enough that reading it takes longer than a writer on a busy machine can pause.
+    log = project.write("data/home/log/today.csv", b"id,text\n" + b"1,some text\n" * 8_000_000)
     project.write("data/home/log/yesterday.csv", "id,text\n1,some text\n")
     process = project.start("--continue")
     with log.open("a") as appending:
         while process.poll() is None:
             appending.write("2,more text\n")
             appending.flush()
-            time.sleep(0.0005)
+            time.sleep(0.0001)
     out, err = process.communicate()
 
     assert process.returncode == 1, out + err
@@ -258,7 +260,8 @@ def test_output_that_was_lost_after_an_unclean_run_is_found_though_its_stat_is_t
     assert "(output changed outside hygge: 'data/store/flights/2013-02.parquet')" in result.out
     assert lost.read_bytes() == content
     assert project.doit().moved == 0
-    assert list(sqlite3.connect(project.root / ".doit.db").execute("SELECT * FROM unclean")) == []
+    with contextlib.closing(sqlite3.connect(project.root / ".doit.db")) as state:
+        assert list(state.execute("SELECT * FROM unclean")) == []
 
 
 def pretend_unchanged(state: sqlite3.Connection, file: Path) -> None:
