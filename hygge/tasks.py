@@ -6,6 +6,7 @@ import dataclasses
 import os
 import signal
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -82,7 +83,7 @@ class ContentChecker(FileChangedChecker):  # type: ignore[misc]
         return [dep, digest, *dataclasses.astuple(now)]
 
 
-class _Action(BaseAction):  # type: ignore[misc]
+class _Action(BaseAction, ABC):  # type: ignore[misc]
     """An action that tells doit of its failures and captures no output: it prints nothing."""
 
     def __init__(self, run: Run | None, prepared: Prepared, decision: Decision) -> None:
@@ -109,8 +110,9 @@ class _Action(BaseAction):  # type: ignore[misc]
             return TaskError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
         return None
 
+    @abstractmethod
     def act(self) -> None:
-        raise NotImplementedError
+        """Do it, or raise."""
 
     def __str__(self) -> str:
         return type(self).__name__

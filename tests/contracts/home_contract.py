@@ -99,7 +99,7 @@ class HomeContract:
             "  try: write it again, remove it, or exclude it"
         )
 
-    # Helpers
+    # What the tests are written with
 
     def put(self, root: Path, *names: str, frame: pl.DataFrame = ROWS) -> None:
         """Write a file with the rows of *frame* for each of *names*, below *root*."""

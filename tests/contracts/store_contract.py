@@ -99,7 +99,7 @@ class StoreContract:
         rows = self.read(path)
         assert (rows.height, rows.columns) == (0, ["id", "name"])
 
-    # Helpers
+    # What the tests are written with
 
     def store(self, root: Path, **more: Any) -> Store:
         config = {"type": self.kind, "path": "store", "compression": self.compression, **more}
