@@ -17,7 +17,7 @@ LARGE = 2_000 * MB
 """Bytes of the large file."""
 MOST_MEMORY = 500 * MB
 MOST_MEMORY_FOR_TEXT = 650 * MB
-"""Text is read twice, once strictly by pyarrow and once by polars; both keep what they allocated."""
+"""Text is read twice, strictly by pyarrow and then by polars; both keep what they allocated."""
 
 
 def test_second_run_over_1000_partitions(
