@@ -16,11 +16,12 @@ from hygge.errors import HyggeError
 from hygge.events import RUN_ID, EventLog, new_run_id
 from hygge.fingerprint import ContentHashes, Signature, config_hash, content_hash
 from hygge.move import Move, Moved, remove, settle, sweep
-from hygge.paths import real
+from hygge.paths import located, real
 from hygge.plan import Decision
 from hygge.project import Project
 from hygge.receipt import Output, ReadSource, Receipt
 from hygge.state import State
+from hygge.stores.staging import store_error
 
 Intents = dict[str, list[tuple[str, list[str]]]]
 
@@ -69,7 +70,9 @@ class Run:
                 continue
             store = flow.prepared.store.folder()
             if not any(decision.receipt for decision in flow.decisions):
-                _sweep_folder(store)  # nothing is remembered that could name them
+                _sweep_folder(
+                    store, self.project.root
+                )  # nothing is remembered that could name them
             done = [d for d in flow.decisions if d.reason is None and d.task in intents]
             for decision in done:
                 recorded = decision.receipt.outputs if decision.receipt else ()
@@ -244,10 +247,13 @@ def _described(output: Output) -> dict[str, Any]:
     }
 
 
-def _sweep_folder(store: Path) -> None:
+def _sweep_folder(store: Path, root: Path) -> None:
     for temporary in store.rglob(".*.tmp"):
         if _TEMPORARY.fullmatch(temporary.name):
-            temporary.unlink(missing_ok=True)
+            try:
+                temporary.unlink(missing_ok=True)
+            except OSError as error:
+                raise store_error(located(str(temporary), root), error) from error
 
 
 def adopt(prepared: Prepared, decision: Decision) -> tuple[Receipt | None, str]:

@@ -89,7 +89,8 @@ class Listing:
             entries = list(os.scandir(folder))
         except OSError as error:
             what = f"the folder '{located(folder, self.root)}' can't be listed: {error.strerror}"
-            raise self.section.error(HomeError, what, key="path") from error
+            hint = "see to it that you may read it"
+            raise self.section.error(HomeError, what, hint, "path") from error
         identity = (entered.st_dev, entered.st_ino)
         if identity in above:
             shown = located(folder, self.root)
