@@ -95,7 +95,12 @@ class FilesHome(Home):
                 # Opening tells what stat can't: whether this user may read it.
                 os.close(os.open(path, os.O_RDONLY))
         except OSError as error:
-            hint = "see to it that you may read it, or exclude it"
+            gone = isinstance(error, FileNotFoundError)
+            hint = (
+                "run again: it went after it was listed"
+                if gone
+                else "see to it that you may read it, or exclude it"
+            )
             raise HomeError(f"'{shown}' can't be read: {error.strerror}", shown, hint) from error
         if not is_regular(stat):
             raise HomeError(f"'{shown}' is no plain file", shown, "remove it, or exclude it")

@@ -609,7 +609,8 @@ class HomeContract:
 
         assert str(error.value) == (
             f"'home/a{self.suffix}' can't be read: No such file or directory\n"
-            f"  at home/a{self.suffix}"
+            f"  at home/a{self.suffix}\n"
+            "  try: run again: it went after it was listed"
         )
 
     def test_garbage_is_refused(self, tmp_path: Path) -> None:
