@@ -2,63 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
+from hygge import chain, plan
 from hygge import flow as flows
-from hygge import plan
+from hygge.checks import Checks
+from hygge.contract import Contract
 from hygge.errors import ConfigError, HomeError, HyggeError
 from hygge.fingerprint import ContentHashes, config_hash
-from hygge.flow import Flow
+from hygge.flow import Flow, Loaded, Section
+from hygge.foresight import foreseen
 from hygge.homes.base import Home
+from hygge.ownership import Ownership
 from hygge.partition import Partition
-from hygge.paths import contains, real
-from hygge.plan import Decision, Look, Reason, Remembered, Wanted
+from hygge.paths import contains
+from hygge.plan import Decision, FlowPlan, Look, Reason, Remembered, Wanted
+from hygge.prepared import Input, Prepared
 from hygge.project import Project
 from hygge.state import State
 from hygge.stores.base import Store
-
-DATA_FORMAT = 1
-"""Version of how rows become bytes; raised when the same rows would be written differently."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A flow that is ready to be planned and moved."""
-
-    flow: Flow
-    home: Home
-    store: Store
-    root: Path
-    """The project's root."""
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """What in the configuration can change a partition's result; for the config hash."""
-        reading, writing = self.home.reading(), self.store.writing()
-        return {"home": reading, "store": writing, "format": DATA_FORMAT}
-
-    @property
-    def on_removed(self) -> str:
-        """What becomes of outputs whose source is gone: ``delete``, ``keep`` or ``error``."""
-        return str(self.flow.store.values.get("on_removed", "delete"))
-
-
-@dataclass(frozen=True)
-class FlowPlan:
-    """What was decided for one flow."""
-
-    name: str
-    prepared: Prepared | None
-    """None if the flow can't be used; `error` says why."""
-    decisions: tuple[Decision, ...] = ()
-    """In natural order of the keys, what is to be removed last."""
-    error: HyggeError | None = None
-    """Why nothing of this flow can be moved; None if all is well."""
+from hygge.transform import Transform
 
 
 @dataclass(frozen=True)
@@ -74,37 +41,11 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Ownership:
-    """Which files in which stores are whose, so that only what is nobody's is removed."""
-
-    stores: dict[str, str]
-    """Real path of each flow's store, by flow."""
-    outputs: frozenset[str]
-    """Real path of each output of the partitions that are there now."""
-    root: Path
-
-    def is_in_a_store(self, output: str) -> bool:
-        """Tell whether *output* lies in the store of a flow that is there now."""
-        path = real(output, self.root)
-        return any(contains(store, path) for store in self.stores.values())
-
-    def is_unused(self, output: str) -> bool:
-        """Tell whether no partition that is there now settles at *output*."""
-        return real(output, self.root) not in self.outputs
-
-    def may_remove(self, flow: str, output: str) -> bool:
-        """Tell whether *output*, which *flow* once wrote, is of no use to any flow now."""
-        path = real(output, self.root)
-        others = (store for name, store in self.stores.items() if name != flow)
-        return self.is_unused(output) and not any(contains(store, path) for store in others)
-
-
-@dataclass(frozen=True)
 class Plan:
     """What was decided for a project."""
 
     flows: tuple[FlowPlan, ...]
-    """In order of their names."""
+    """Each after those it waits for, else in order of their names."""
     ownership: Ownership
 
     @property
@@ -125,52 +66,158 @@ class Coordinator:
         self.look = Look(project.root, hashes)
 
     def plan(self) -> Plan:
-        """Decide for every partition of every flow.
+        """Decide for every partition that is there now, and foresee what will change before.
 
         What is wrong with one flow is in its plan and leaves the others alone.
 
         Raises:
             ConfigError: Two files define one flow.
         """
-        found = [self._prepare(name, file) for name, file in self.project.flow_files()]
-        plans = tuple(
-            self._plan_flow(each) if isinstance(each, Prepared) else each
-            for each in _refuse_shared_stores(found)
+        plans: dict[str, FlowPlan] = {}
+        for each in self.prepared():
+            now = self.plan_flow(each) if isinstance(each, Prepared) else each
+            plans[now.name] = foreseen(now, plans)
+        return Plan(tuple(plans.values()), self.ownership(plans.values()))
+
+    def first_plan(self) -> Plan:
+        """Decide for every flow that waits for nothing; a flow that does is put off.
+
+        A flow is put off when anything is to be moved, or is wrong, in a flow that it waits for:
+        only then, and with `plan_flow`, can be known what there is for it to move.
+
+        Raises:
+            ConfigError: Two files define one flow.
+        """
+        plans: dict[str, FlowPlan] = {}
+        for each in self.prepared():
+            if isinstance(each, FlowPlan):
+                plans[each.name] = each
+            elif all(plans[name].is_settled for name in each.upstream):
+                plans[each.flow.name] = self.plan_flow(each)
+            else:
+                plans[each.flow.name] = FlowPlan(each.flow.name, each, put_off=True)
+        return Plan(tuple(plans.values()), self.ownership(plans.values()))
+
+    def prepared(self) -> list[Prepared | FlowPlan]:
+        """Return the flows of the project, each after those it waits for; broken ones first."""
+        found: dict[str, Loaded] = {}
+        stores: dict[str, Store] = {}
+        broken: list[FlowPlan] = []
+        for each in self._flows():
+            if isinstance(each, FlowPlan):
+                broken.append(each)
+                continue
+            name = each.flow.name
+            try:
+                stores[name] = Store.create(each.flow.store, self.project.root)
+                found[name] = each
+            except HyggeError as error:
+                broken.append(FlowPlan(name, None, error=error))
+        folders = {name: os.path.realpath(store.folder()) for name, store in stores.items()}
+        for name in [name for name, each in found.items() if self._reads_itself(each, folders)]:
+            broken.append(FlowPlan(name, None, error=_store_in_home(found.pop(name).flow)))
+            del folders[name]
+        ready: dict[str, Prepared] = {}
+        names = sorted([*found, *(each.name for each in broken)])
+        for name, each in found.items():
+            try:
+                _check_store(each.flow, folders)
+                ready[name] = self._prepare(each, stores, folders, names)
+            except HyggeError as error:
+                broken.append(FlowPlan(name, None, error=error))
+        order, cycles = chain.ordered({name: each.upstream for name, each in ready.items()})
+        for cycle in cycles:
+            for name in sorted(set(cycle)):
+                circle = chain.cycle_error(ready[name].flow, cycle)
+                broken.append(FlowPlan(name, None, error=circle))
+        broken.sort(key=lambda each: each.name)
+        return [*broken, *(ready[name] for name in order)]
+
+    def _reads_itself(self, loaded: Loaded, folders: Mapping[str, str]) -> bool:
+        flow = loaded.flow
+        return bool(chain.lies_in(flow.home, self.project.root, {flow.name: folders[flow.name]}))
+
+    def _flows(self) -> Iterator[Loaded | FlowPlan]:
+        remembered = {task.partition(":")[0].partition(".")[::2] for task in self.state.tasks()}
+        for name, file in self.project.flow_files():
+            known = {entity for flow, entity in remembered if flow == name and entity}
+            try:
+                yield from flows.load_all(self.project, name, file, self.options.reserved, known)
+            except HyggeError as error:
+                yield FlowPlan(name, None, error=error)
+
+    def _prepare(
+        self,
+        loaded: Loaded,
+        stores: Mapping[str, Store],
+        folders: Mapping[str, str],
+        names: Sequence[str],
+    ) -> Prepared:
+        root, flow = self.project.root, loaded.flow
+        others = {name: folder for name, folder in folders.items() if name != flow.name}
+        before = chain.lies_in(flow.home, root, others)
+        section = _with_kind(flow.home, before, stores)
+        if loaded.gone and "type" not in section.values:
+            section = section.with_kind("parquet")  # any will do: there is nothing to be read
+        home = Home.create(section, root)
+        if home.overlaps(stores[flow.name].folder()):
+            raise _store_in_home(flow)
+        inputs, upstream = {}, {*before, *chain.needed(flow, names)} - {flow.name}
+        for name, section in sorted(flow.inputs.items()):
+            lies_in = chain.lies_in(section, root, folders)
+            upstream.update(lies_in)
+            inputs[name] = Input(Home.create(_with_kind(section, lies_in, stores), root))
+        return Prepared(
+            flow,
+            home,
+            stores[flow.name],
+            root,
+            Transform.create(flow.transform, inputs, root),
+            Checks.create(flow.checks),
+            Contract.create(flow.schema),
+            inputs,
+            tuple(sorted(upstream)),
+            bool(before),
+            loaded.gone,
         )
-        return Plan(plans, _ownership(plans, self.project.root))
 
-    def _prepare(self, name: str, file: Path) -> Prepared | FlowPlan:
-        try:
-            flow = flows.load(self.project, name, file, self.options.reserved)
-            home = Home.create(flow.home, self.project.root)
-            store = Store.create(flow.store, self.project.root)
-            if home.overlaps(store.folder()):
-                raise _store_in_home(flow)
-        except HyggeError as error:
-            return FlowPlan(name, None, error=error)
-        return Prepared(flow, home, store, self.project.root)
+    def plan_flow(self, prepared: Prepared) -> FlowPlan:
+        """Decide for every partition of one flow as things are now.
 
-    def _plan_flow(self, prepared: Prepared) -> FlowPlan:
+        What is wrong with it is in the plan.
+        """
         name = prepared.flow.name
         try:
-            partitions = prepared.home.partitions()
+            prepared = dataclasses.replace(
+                prepared,
+                inputs={
+                    each: Input(table.home, self._listed(table.home, bool(prepared.upstream)))
+                    for each, table in prepared.inputs.items()
+                },
+            )
+            partitions = self._listed(prepared.home, prepared.chained or prepared.gone)
             gone = self._gone(prepared, partitions)
         except HyggeError as error:
             return FlowPlan(name, prepared, error=error)
         return FlowPlan(name, prepared, (*self._decided(prepared, partitions), *gone))
+
+    def _listed(self, home: Home, may_be_missing: bool) -> tuple[Partition, ...]:
+        # A flow that had nothing to move has made no folder for its store yet.
+        return () if may_be_missing and home.is_missing() else home.partitions()
 
     def _decided(self, prepared: Prepared, partitions: Iterable[Partition]) -> Iterator[Decision]:
         config = prepared.config
         digest = config_hash(config)
         change = functools.cache(lambda old: plan.config_change(self.state.config(old), config))
         failures, doubted = self._failures, self._doubted
+        inputs = prepared.input_sources
         for partition in partitions:
             task = f"{prepared.flow.name}:{partition.key}"
             receipt = self.state.receipt(task)
             in_doubt = bool(doubted) and self.state.run_of(task) in doubted
             remembered = Remembered(receipt, in_doubt, failures.get(task, ""))
-            outputs = prepared.store.outputs(partition)
-            wanted = Wanted(digest, outputs, change, self.options.forced)
+            found = functools.partial(prepared.found, partition)
+            wanted = Wanted(digest, found, change, self.options.forced, inputs)
             yield plan.decide(task, partition, remembered, wanted, self.look)
 
     @functools.cached_property
@@ -195,50 +242,45 @@ class Coordinator:
             return []
         if prepared.on_removed == "error":
             raise _forbidden_removal(prepared.flow, gone)
-        if len(partitions) * 2 < len(known) and not self.options.allow_prune:
+        # What another flow removed from its store was meant to go: that flow was asked already.
+        doubtful = not prepared.chained and len(partitions) * 2 < len(known)
+        if doubtful and not self.options.allow_prune:
             raise _suspicious_removal(prepared.flow, len(partitions), len(known))
         reason = Reason("source gone")
         return [Decision(task, None, reason, self.state.receipt(task)) for task in gone]
 
+    def ownership(self, plans: Iterable[FlowPlan]) -> Ownership:
+        """Return which files are whose, as far as *plans* know."""
+        stores: dict[str, str] = {}
+        outputs: list[str] = []
+        for each in plans:
+            if each.prepared is not None:
+                stores[each.name] = os.path.realpath(each.prepared.store.folder())
+                outputs += each.outputs()
+        return Ownership(stores, frozenset(), self.project.root).with_outputs(outputs)
 
-def _refuse_shared_stores(found: Sequence[Prepared | FlowPlan]) -> Iterator[Prepared | FlowPlan]:
-    """Yield *found*, with an error in place of each flow whose store is not its own.
 
-    All that share a store are refused: nothing tells whose the data there is.
+def _with_kind(section: Section, upstream: Sequence[str], stores: Mapping[str, Store]) -> Section:
+    """Return *section* with the kind of the store it lies in, if it says none itself.
+
+    What is there need not be looked at, and nothing need be there yet.
     """
-    stores = {
-        each.flow.name: os.path.realpath(each.store.folder())
-        for each in found
-        if isinstance(each, Prepared)
-    }
-    for each in found:
-        folder = stores.get(each.flow.name) if isinstance(each, Prepared) else None
-        if not isinstance(each, Prepared) or folder is None:
-            yield each
-            continue
-        others = [
-            name
-            for name, store in stores.items()
-            if name != each.flow.name and (contains(store, folder) or contains(folder, store))
-        ]
-        if others:
-            error = _shared_store(each.flow, others[0], folder == stores[others[0]])
-            yield FlowPlan(each.flow.name, None, error=error)
-        else:
-            yield each
+    kinds = {stores[name].kind for name in upstream}
+    if "type" in section.values or len(kinds) != 1:
+        return section
+    return section.with_kind(kinds.pop())
 
 
-def _ownership(plans: Iterable[FlowPlan], root: Path) -> Ownership:
-    stores: dict[str, str] = {}
-    outputs: set[str] = set()
-    for each in plans:
-        if each.prepared is not None:
-            stores[each.name] = os.path.realpath(each.prepared.store.folder())
-            for decision in each.decisions:
-                if decision.partition is not None:
-                    settles = each.prepared.store.outputs(decision.partition)
-                    outputs.update(real(output, root) for output in settles)
-    return Ownership(stores, frozenset(outputs), root)
+def _check_store(flow: Flow, folders: Mapping[str, str]) -> None:
+    """Refuse a store that another flow writes to: nothing would tell whose the data there is.
+
+    Raises:
+        ConfigError: So it is; the other flow is refused too.
+    """
+    folder = folders[flow.name]
+    for name, other in folders.items():
+        if name != flow.name and (contains(other, folder) or contains(folder, other)):
+            raise _shared_store(flow, name, folder == other)
 
 
 def _store_in_home(flow: Flow) -> ConfigError:

@@ -70,6 +70,31 @@ class Document:
         """Build the error for a wrong key at *path*."""
         return ConfigError(what, str(self.keys.get(path) or self.place(path) or ""), hint)
 
+    def below(self, name: str) -> Document:
+        """Return what stands below the top-level key *name* on its own, empty if nothing does."""
+        found = self.parts().get(name)
+        return Document({}) if found is None else found
+
+    def without(self, *names: str) -> Document:
+        """Return this document without what stands below the top-level keys called *names*."""
+        return Document(
+            {key: value for key, value in self.values.items() if key not in names},
+            {path: place for path, place in self.places.items() if not {*path[:1]} & {*names}},
+            {path: place for path, place in self.keys.items() if not {*path[:1]} & {*names}},
+        )
+
+    def parts(self) -> dict[str | int, Document]:
+        """Return each value of the mapping or list that this is on its own, in their order.
+
+        The empty path leads to the value itself and to its key.
+        """
+        pairs = self.values.items() if isinstance(self.values, dict) else enumerate(self.values)
+        places, keys = _by_first(self.places), _by_first(self.keys)
+        return {
+            each: Document({} if value is None else value, places.get(each, {}), keys.get(each, {}))
+            for each, value in pairs
+        }
+
     def over(self, defaults: Document) -> Document:
         """Return this document with *defaults* merged below it, mapping by mapping."""
         return Document(
@@ -77,6 +102,14 @@ class Document:
             {**defaults.places, **self.places},
             {**defaults.keys, **self.keys},
         )
+
+
+def _by_first(places: Mapping[Path, Place]) -> dict[str | int, dict[Path, Place]]:
+    result: dict[str | int, dict[Path, Place]] = {}
+    for path, place in places.items():
+        if path:
+            result.setdefault(path[0], {})[path[1:]] = place
+    return result
 
 
 def merged(below: Any, above: Any) -> Any:

@@ -7,6 +7,9 @@
     ├── UsageError       the command line
     ├── HomeError        the source
     │   └── SourceChanged    it was written to while it was read
+    ├── TransformError   what a flow does to its rows: SQL, casts, a Python function
+    ├── CheckFailed      the data: a check of the flow does not hold
+    ├── ContractBroken   the data or the flow: columns other than the store may have
     ├── StoreError       the place where data settles
     ├── StateError       .doit.db or .hygge/
     └── RunInProgress    another run holds the project
@@ -56,6 +59,18 @@ class HomeError(HyggeError):
 
 class SourceChanged(HomeError):
     """The source was written to while it was read. Nothing was changed in the store."""
+
+
+class TransformError(HyggeError):
+    """To be mended in the flow's transform, or in its Python function. Nothing was changed."""
+
+
+class CheckFailed(HyggeError):
+    """To be mended in the data, or in the flow's checks. Nothing was changed in the store."""
+
+
+class ContractBroken(HyggeError):
+    """To be mended in the data, or in the flow's schema. Nothing was changed in the store."""
 
 
 class StoreError(HyggeError):

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pathlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
-from hygge import schema
-from hygge.document import Document
+from hygge import entities, schema
+from hygge.document import Document, Path, Place
 from hygge.errors import ConfigError, HyggeError
-from hygge.project import Project, read_yaml
+from hygge.project import WHAT_A_NAME_IS, Project, is_name, read_yaml
 
 AnyError = TypeVar("AnyError", bound=HyggeError)
 
 
 @dataclass(frozen=True)
 class Section:
-    """A home or a store as it was written, always in the long form."""
+    """A part of a flow as it was written, always in the long form."""
 
     name: str
-    """``home`` or ``store``."""
+    """What it is: ``home``, ``store``, ``transform``, ``check`` or ``schema``."""
     values: Mapping[str, Any]
     """Keys and values; ``type`` is absent where it was not written."""
     document: Document
     """Where they were written."""
+    at: Path = ()
+    """Keys that lead to it in the document; empty for its name."""
+
+    def place(self, *keys: str | int) -> Place | None:
+        """Return where the value at *keys* of this section stands, or what is around it."""
+        return self.document.place((*(self.at or (self.name,)), *keys))
 
     def error(self, cls: type[AnyError], what: str, hint: str = "", key: str = "") -> AnyError:
         """Build an error of *cls* that points at *key*, or at the whole section."""
-        place = self.document.place((self.name, key) if key else (self.name,))
+        place = self.place(key) if key else self.place()
         return cls(what, str(place or self.values.get("path", "")), hint)
 
     def with_kind(self, kind: str) -> Section:
@@ -39,8 +46,9 @@ class Section:
         """
         values = {**self.values, "type": kind}
         if kind in schema.kinds(self.name):  # a package's kind checks its own options
-            schema.check(self.document, values, f"{self.name}/{kind}", (self.name,))
-        return Section(self.name, values, self.document)
+            at = self.at or (self.name,)
+            schema.check(self.document, values, f"{self.name}/{kind}", at)
+        return dataclasses.replace(self, values=values)
 
 
 @dataclass(frozen=True)
@@ -57,29 +65,90 @@ class Flow:
     """Where it settles."""
     description: str = ""
     """One line for people; empty if none was written."""
+    inputs: Mapping[str, Section] = dataclasses.field(default_factory=dict)
+    """Homes of other tables that the transform reads, by name."""
+    transform: Section | None = None
+    """What is done to the rows of a partition; None for nothing."""
+    checks: tuple[Section, ...] = ()
+    """What must hold before rows become visible, in the order they were written."""
+    schema: Section | None = None
+    """What columns the store may have: ``mode`` or ``columns``; None for any."""
+    needs: tuple[str, ...] = ()
+    """Flows that are brought up to date before this one, as they were written."""
 
 
-def load(project: Project, name: str, file: Path, reserved: Collection[str] = ()) -> Flow:
-    """Read the flow called *name* from *file*.
+@dataclass(frozen=True)
+class Loaded:
+    """A flow that a file defines."""
+
+    flow: Flow
+    """Ready to be used, or what it would be if it is gone."""
+    gone: bool = False
+    """Whether it is an entity that is remembered, but no longer lies below its flow's home."""
+
+
+def load(project: Project, name: str, file: pathlib.Path, reserved: Collection[str] = ()) -> Flow:
+    """Read the flow called *name* from *file*, which names no entities. See `load_all`."""
+    (loaded,) = load_all(project, name, file, reserved)
+    return loaded.flow
+
+
+def load_all(
+    project: Project,
+    name: str,
+    file: pathlib.Path,
+    reserved: Collection[str] = (),
+    known: Collection[str] = (),
+) -> tuple[Loaded, ...]:
+    """Read the flows that *file* defines: one called *name*, or ``name.entity`` for each entity.
+
+    Entities come in the order in which they were written, those of ``"*"`` in natural order,
+    gone ones last.
 
     Args:
         reserved: Names that a flow can't have because a command has them.
+        known: Entities of the flow that are remembered; those that ``"*"`` does not find are gone.
 
     Raises:
-        ConfigError: Something in it is wrong.
+        ConfigError: Something in it, or in one of its entities, is wrong.
+        HomeError: The folder whose content are the entities can't be listed, or has none.
     """
     shown = project.relative(file)
     _check_name(name, shown, reserved)
-    written = read_yaml(file, shown)
-    document = _long_form(written).over(_long_form(project.defaults))
+    document = _long_form(read_yaml(file, shown)).over(_long_form(project.defaults))
+    files = {
+        entity: _long_form(read_yaml(each, project.relative(each)))
+        for entity, each in project.entity_files(name)
+    }
+    if not entities.are_in(document, files):
+        return (Loaded(_flow(name, shown, document)),)
+    return tuple(
+        Loaded(_flow(f"{name}.{each.name}", shown, each.document), each.gone)
+        for each in entities.expand(document, files, known, project.root)
+    )
+
+
+def _flow(name: str, shown: str, document: Document) -> Flow:
     schema.check(document, document.values, "flow")
     values = document.values
+    inputs = {
+        each: Section("home", values["inputs"][each], document, ("inputs", each))
+        for each in values.get("inputs", {})
+    }
+    checks = enumerate(values.get("checks", []))
     return Flow(
         name=name,
         file=shown,
         home=Section("home", values["home"], document),
         store=Section("store", values["store"], document),
         description=values.get("description", ""),
+        inputs=inputs,
+        transform=Section("transform", values["transform"], document)
+        if values.get("transform")
+        else None,
+        checks=tuple(Section("check", each, document, ("checks", i)) for i, each in checks),
+        schema=_schema_section(document),
+        needs=tuple(values.get("needs", ())),
     )
 
 
@@ -91,13 +160,52 @@ def section_of(name: str, config: str | Mapping[str, Any] | Section) -> Section:
     return Section(name, values, Document({name: values}))
 
 
+def _schema_section(document: Document) -> Section | None:
+    written = document.values.get("schema")
+    if written is None:
+        return None
+    values = {"mode": written} if isinstance(written, str) else {"columns": written}
+    return Section("schema", values, document)
+
+
 def _long_form(document: Document) -> Document:
-    """Return *document* with a home or store that is a string written as ``{path: string}``."""
-    values = dict(document.values)
+    """Return *document* with each home, store or input that is a string as ``{path: string}``."""
+    places = dict(document.places)
+    return Document(_with_paths(document.values, (), places), places, document.keys)
+
+
+def _with_paths(values: Any, at: Path, places: dict[Path, Place]) -> Any:
+    """Return the *values* of a flow or an entity at *at* in the long form; adds to *places*."""
+    if not isinstance(values, dict):
+        return values
+    result = dict(values)
     for name in schema.SECTIONS:
-        if isinstance(values.get(name), str) and values[name]:
-            values[name] = {"path": values[name]}
-    return Document(values, document.places, document.keys)
+        if name in result:
+            result[name] = _with_path(result[name], (*at, name), places)
+    if isinstance(result.get("inputs"), dict):
+        inputs = result["inputs"].items()
+        result["inputs"] = {k: _with_path(v, (*at, "inputs", k), places) for k, v in inputs}
+    for name in entities.KEYS & result.keys():
+        result[name] = _within_entities(result[name], (*at, name), places)
+    return result
+
+
+def _within_entities(written: Any, at: Path, places: dict[Path, Place]) -> Any:
+    if at[-1] == "defaults":
+        return _with_paths(written, at, places)
+    if isinstance(written, dict):
+        return {name: _with_paths(each, (*at, name), places) for name, each in written.items()}
+    if isinstance(written, list):
+        return [_with_paths(each, (*at, i), places) for i, each in enumerate(written)]
+    return written
+
+
+def _with_path(value: Any, at: Path, places: dict[Path, Place]) -> Any:
+    if not (isinstance(value, str) and value):
+        return value
+    if at in places:
+        places[*at, "path"] = places[at]
+    return {"path": value}
 
 
 def _check_name(name: str, shown: str, reserved: Collection[str]) -> None:
@@ -105,9 +213,5 @@ def _check_name(name: str, shown: str, reserved: Collection[str]) -> None:
         raise ConfigError(
             f"a flow can't be called '{name}': it is a command", shown, f"rename it: '{name}_flow'"
         )
-    if not name.replace("-", "_").isidentifier() or name.startswith(("_", "-")):
-        raise ConfigError(
-            f"a flow can't be called '{name}'",
-            shown,
-            "use letters, digits, '_' and '-', and begin with a letter",
-        )
+    if not is_name(name):
+        raise ConfigError(f"a flow can't be called '{name}'", shown, WHAT_A_NAME_IS)

@@ -5,18 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hygge.contract import Columns
 from hygge.errors import HyggeError, SourceChanged, StoreError
-from hygge.fingerprint import Signature, content_hash, is_regular
-from hygge.homes.base import Home
-from hygge.partition import Partition
+from hygge.fingerprint import ContentHashes, Signature, content_hash, is_regular
+from hygge.partition import Partition, Source
 from hygge.paths import real
 from hygge.receipt import Output, ReadSource, Receipt
-from hygge.stores.base import Store
-from hygge.stores.staging import FOLDERS, StagedFile, store_error, temporary_path
+from hygge.shape import Shaped, Shaping, discard
+from hygge.stores.staging import (
+    FOLDERS,
+    is_temporary,
+    remove_temporary,
+    store_error,
+    temporary_path,
+)
 
 PAUSES = (0.2, 1.0)
 """Seconds to wait before a source that was written to while it was read is read again."""
@@ -34,25 +40,39 @@ class Moved:
     """Outputs that had the same bytes already and were left untouched."""
     removed: tuple[str, ...] = ()
     """Outputs of an earlier move that are gone."""
+    notes: tuple[str, ...] = ()
+    """What a person should know, a line each."""
 
 
 @dataclass(frozen=True)
 class Move:
     """One partition on its way from a home to a store."""
 
-    partition: Partition
-    home: Home
-    store: Store
-    root: Path
-    run: str
-    """Id of the run."""
+    shaping: Shaping
+    """Turns its rows into staged outputs."""
     config_hash: str
+    hashes: ContentHashes
+    """Of the files that many partitions read."""
+    intend: Callable[[Sequence[str]], None]
+    """Remembers what is about to be put into place."""
+    remember_columns: Callable[[Columns], str]
+    """Remembers the columns that were written; returns their hash."""
     earlier: tuple[str, ...]
     """What earlier moves wrote, or were about to write when they were stopped."""
     earlier_store: Path
     """Absolute folder of the store they wrote to."""
     may_remove: Callable[[str], bool]
     """Tells whether an output that is no longer written is nobody else's."""
+
+    @property
+    def partition(self) -> Partition:
+        """What is moved."""
+        return self.shaping.partition
+
+    @property
+    def root(self) -> Path:
+        """The project's root."""
+        return self.shaping.prepared.root
 
     def __call__(self) -> Moved:
         """Make the store hold what the partition holds now.
@@ -61,112 +81,110 @@ class Move:
         afterwards. Until the outputs are put into place, nothing in the store has changed.
 
         Raises:
-            SourceChanged: It was written to, each time it was read.
+            SourceChanged: It, or an input, was written to, each time it was read.
             HomeError: It can't be read.
+            TransformError: What the flow does to its rows can't be done.
+            CheckFailed: A check does not hold.
+            ContractBroken: The store may not have these columns.
             StoreError: It can't be written.
         """
         started = time.perf_counter()
-        staged, sources = self._staged()
+        shaped, read = self._shaped()
         try:
-            published = [each.publish() for each in staged]
+            self.intend([each.final for each in shaped.staged])
+            published = [each.publish() for each in shaped.staged]
         finally:
-            for each in staged:
-                with contextlib.suppress(OSError):
-                    each.discard()
+            discard(shaped.staged)
         outputs = tuple(output for output, _ in published)
         removed = self._remove_leftovers(outputs)
-        seconds = time.perf_counter() - started
+        count = len(self.partition.sources)
+        receipt = Receipt(
+            config=self.config_hash,
+            sources=read[:count],
+            outputs=outputs,
+            run=self.shaping.run,
+            seconds=time.perf_counter() - started,
+            values=self.partition.values,
+            inputs=read[count:],
+            columns=self.remember_columns(shaped.columns) if shaped.columns else "",
+        )
         return Moved(
-            Receipt(self.config_hash, sources, outputs, self.run, seconds, self.partition.values),
+            receipt,
             written=tuple(output for output, changed in published if changed),
             unchanged=tuple(output for output, changed in published if not changed),
             removed=removed,
+            notes=shaped.notes,
         )
 
-    def _staged(self) -> tuple[list[StagedFile], tuple[ReadSource, ...]]:
+    def _shaped(self) -> tuple[Shaped, tuple[ReadSource, ...]]:
         for pause in (*PAUSES, None):
             try:
-                return self._stage_once()
+                return self._shape_once()
             except SourceChanged:
                 if pause is None:
                     raise
                 time.sleep(pause)
         raise AssertionError("unreachable: the last pause is None")
 
-    def _stage_once(self) -> tuple[list[StagedFile], tuple[ReadSource, ...]]:
+    def _shape_once(self) -> tuple[Shaped, tuple[ReadSource, ...]]:
         before = self._signatures()
         # A file that was written just now may be written again without its times showing it, so
         # that only its bytes can tell whether it was.
-        racy_hashes = self._hashes() if any(each.racy for each in before) else None
+        racy = {i: self._hash(i, each) for i, each in enumerate(before) if each.racy}
         try:
-            staged, copied_hash = self._stage()
+            shaped = self.shaping()
         except HyggeError as error:
             if self._changed_since(before):
                 raise self._source_changed() from error
             raise
         try:
-            hashes = (copied_hash,) if copied_hash else self._hashes()
-            if self._changed_since(before) or racy_hashes not in (None, hashes):
+            hashes = [shaped.copied_hash or self._hash(i, each) for i, each in enumerate(before)]
+            if self._changed_since(before) or any(hashes[i] != racy[i] for i in racy):
                 raise self._source_changed()
         except BaseException:
-            for each in staged:
-                each.discard()
+            discard(shaped.staged)
             raise
-        read = zip(self.partition.sources, hashes, before, strict=True)
-        return staged, tuple(ReadSource(s.path, digest, stat) for s, digest, stat in read)
+        read = zip(self._files(), hashes, before, strict=True)
+        return shaped, tuple(ReadSource(s.path, digest, stat) for s, digest, stat in read)
 
-    def _stage(self) -> tuple[list[StagedFile], str]:
-        """Write the outputs; return them, and the hash of the source if its bytes were copied."""
-        kind = self.home.copyable(self.partition)
-        if kind is not None and self.store.takes_bytes_of(kind):
-            rows = self.home.count(self.partition)
-            staged, digest = self.store.stage_copy(self.partition, self._paths()[0], self.run)
-            return [StagedFile(**{**staged.__dict__, "rows": rows})], digest
-        return self._stage_rows(), ""
-
-    def _stage_rows(self) -> list[StagedFile]:
-        import polars as pl
-
-        try:
-            rows = self.home.scan(self.partition)
-            return self.store.stage(self.partition, rows, self.run)
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            # polars reads and writes in one go: only the home can tell whose fault it was.
-            self.home.examine(self.partition)
-            final = self.store.outputs(self.partition)[0]
-            if isinstance(error, OSError):
-                raise store_error(final, error) from error
-            problem = str(error).split("\n")[0]
-            raise StoreError(f"'{final}' can't be written: {problem}", final) from error
-
-    def _paths(self) -> list[Path]:
-        return [self.root / source.path for source in self.partition.sources]
+    def _files(self) -> tuple[Source, ...]:
+        return self.partition.sources + self.shaping.prepared.input_sources
 
     def _signatures(self) -> list[Signature]:
         with contextlib.suppress(OSError):
-            stats = [os.stat(path) for path in self._paths()]
+            stats = [os.stat(self.root / each.path) for each in self._files()]
             if all(is_regular(stat) for stat in stats):
                 return [Signature.of(stat) for stat in stats]
         # Gone, a link to nowhere, or a pipe that would be waited for: the home can say it better.
-        self.home.examine(self.partition)
+        self._examine()
         raise self._source_changed()
 
-    def _hashes(self) -> tuple[str, ...]:
+    def _hash(self, index: int, signature: Signature) -> str:
+        path = self.root / self._files()[index].path
         try:
-            return tuple(content_hash(path) for path in self._paths())
+            if index >= len(self.partition.sources) and not signature.racy:
+                return self.hashes.read(str(path), signature)
+            return content_hash(path)
         except OSError:
-            self.home.examine(self.partition)
+            self._examine()
             raise self._source_changed() from None
+
+    def _examine(self) -> None:
+        prepared = self.shaping.prepared
+        prepared.home.examine(self.partition)
+        for each in prepared.inputs.values():
+            for partition in each.partitions:
+                each.home.examine(partition)
 
     def _changed_since(self, before: Sequence[Signature]) -> bool:
         try:
-            now = [Signature.of(os.stat(path)) for path in self._paths()]
+            now = [Signature.of(os.stat(self.root / each.path)) for each in self._files()]
         except OSError:
             return True
         return not all(old.same_file(new) for old, new in zip(before, now, strict=True))
 
     def _source_changed(self) -> SourceChanged:
-        names = ", ".join(f"'{source.path}'" for source in self.partition.sources[:3])
+        names = ", ".join(f"'{source.path}'" for source in self._files()[:3])
         return SourceChanged(
             f"{names} was written to while it was read",
             self.partition.sources[0].path,
@@ -178,14 +196,14 @@ class Move:
         """Remove what the last move wrote and this one did not."""
         written = {real(output.path, self.root) for output in outputs}
         left = [each for each in self.earlier if real(each, self.root) not in written]
-        floor = self.store.folder()
-        if self.earlier_store != floor:
-            floor = self.earlier_store.parent
-        return remove(filter(self.may_remove, left), self.root, floor)
+        floors = set(self.shaping.prepared.floors())
+        if self.earlier_store not in floors:
+            floors.add(self.earlier_store.parent)
+        return remove(filter(self.may_remove, left), self.root, floors)
 
 
-def remove(outputs: Iterable[str], root: Path, floor: Path) -> tuple[str, ...]:
-    """Remove *outputs* and the folders below *floor* that are empty then; return what was there.
+def remove(outputs: Iterable[str], root: Path, floors: Collection[Path]) -> tuple[str, ...]:
+    """Remove *outputs* and the folders below *floors* that are empty then; return what was there.
 
     Raises:
         StoreError: One can't be removed; those before it are gone.
@@ -207,12 +225,12 @@ def remove(outputs: Iterable[str], root: Path, floor: Path) -> tuple[str, ...]:
             ) from error
         removed.append(output)
         with FOLDERS:
-            _remove_empty_folders(path.parent, floor)
+            _remove_empty_folders(path.parent, floors)
     return tuple(removed)
 
 
-def _remove_empty_folders(folder: Path, floor: Path) -> None:
-    while folder != floor and folder.is_relative_to(floor):
+def _remove_empty_folders(folder: Path, floors: Collection[Path]) -> None:
+    while folder not in floors and any(folder.is_relative_to(floor) for floor in floors):
         try:
             folder.rmdir()
         except OSError:
@@ -228,9 +246,10 @@ def sweep(intents: Iterable[tuple[str, Iterable[str]]], root: Path) -> None:
     """
     for run, outputs in intents:
         for output in outputs:
-            temporary = temporary_path(root / output, run)
+            path = root / output
+            temporary = path if is_temporary(path.name) else temporary_path(path, run)
             try:
-                temporary.unlink(missing_ok=True)
+                remove_temporary(temporary)
             except NotADirectoryError:
                 continue
             except OSError as error:

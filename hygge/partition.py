@@ -7,6 +7,14 @@ from dataclasses import dataclass
 
 from hygge.fingerprint import Signature
 
+FILE = "__hygge_file"
+"""Hidden column of traced rows: number of the source in its partition, 0 is the first; UInt32."""
+
+ROW = "__hygge_row"
+"""Hidden column of traced rows: number of the row in its source, 1 is the first; UInt64."""
+
+TRACE = (FILE, ROW)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

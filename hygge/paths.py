@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import quote
+
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+"""The value that Hive writes into a path for null."""
+
+_PLAIN = " !$&()+,-.;<>@_`|~"
+"""What stays as it is in a folder's name beside letters and digits; Hive's list, without what
+only Windows minds."""
 
 
 def located(path: str, root: Path) -> str:
@@ -30,3 +38,11 @@ def real(path: str, root: Path) -> str:
 def contains(folder: str, path: str) -> bool:
     """Tell whether *path* is *folder* or lies below it; both absolute and free of links."""
     return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+def hive_folder(column: str, value: str | None) -> str:
+    """Return the folder for *value*, ``column=value``, as Hive writes it.
+
+    What could be taken for a part of the path, and what is no ASCII, is percent-encoded.
+    """
+    return f"{quote(column, _PLAIN)}={HIVE_NULL if value is None else quote(value, _PLAIN)}"

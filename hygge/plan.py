@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hygge.errors import HyggeError
 from hygge.fingerprint import ContentHashes, Signature, is_regular
 from hygge.partition import Partition, Source
 from hygge.receipt import Output, ReadSource, Receipt
+
+if TYPE_CHECKING:
+    from hygge.prepared import Prepared
+
+
+MOST_CHANGES = 10
+"""Files that a reason names before it only counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +52,13 @@ class Wanted:
     """What the flow asks of one partition."""
 
     config_hash: str
-    outputs: tuple[str, ...]
-    """Where it will settle."""
+    found: Callable[[], tuple[str, ...]]
+    """Returns what lies in the store that only this partition can have written."""
     config_change: Callable[[str], str]
     """Tells in words how the configuration with a hash differs from the present one."""
     forced: bool = False
+    inputs: tuple[Source, ...] = ()
+    """Files of the other tables that the flow reads, in order of the tables' names."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,37 @@ class Decision:
     """What is remembered of the last move; with fresh signatures where it is up to date."""
     refreshed: bool = False
     """Whether `receipt` has signatures that are not in the state yet."""
+
+
+@dataclass(frozen=True)
+class FlowPlan:
+    """What was decided for one flow."""
+
+    name: str
+    prepared: Prepared | None
+    """None if the flow can't be used; `error` says why."""
+    decisions: tuple[Decision, ...] = ()
+    """In natural order of the keys, what is to be removed last."""
+    error: HyggeError | None = None
+    """Why nothing of this flow can be moved; None if all is well."""
+    put_off: bool = False
+    """Whether it can be decided only after the flows that this one waits for were moved."""
+    waits_for: tuple[str, ...] = ()
+    """Flows whose move may bring partitions that are not known yet."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a run would leave the flow's store as it is."""
+        stale = any(decision.reason is not None for decision in self.decisions)
+        return self.error is None and not self.put_off and not stale
+
+    def outputs(self) -> Iterator[str]:
+        """Yield where the partitions that are there now settle, as far as it is known."""
+        for decision in self.decisions if self.prepared else ():
+            if decision.partition is not None and self.prepared is not None:
+                yield from self.prepared.store.outputs(decision.partition)
+                if decision.receipt is not None and decision.reason is None:
+                    yield from (output.path for output in decision.receipt.outputs)
 
 
 @dataclass
@@ -120,28 +161,31 @@ def decide(
     """
     receipt = remembered.receipt
     if receipt is None:
-        return Decision(task, partition, _never_moved(remembered, wanted, look), None)
+        return Decision(task, partition, _never_moved(remembered, wanted), None)
     reason = _asked_for(remembered, wanted, receipt)
     if reason is not None:
         return Decision(task, partition, reason, receipt)
     sources = _sources(partition, receipt, look)
     if isinstance(sources, Reason):
         return Decision(task, partition, sources, receipt)
+    inputs = _inputs(wanted.inputs, receipt, look)
+    if isinstance(inputs, Reason):
+        return Decision(task, partition, inputs, receipt)
     outputs = _outputs(receipt, remembered.doubted, look)
     if isinstance(outputs, Reason):
         return Decision(task, partition, outputs, receipt)
-    fresh = dataclasses.replace(receipt, sources=sources, outputs=outputs)
+    fresh = dataclasses.replace(receipt, sources=sources, inputs=inputs, outputs=outputs)
     return Decision(task, partition, None, fresh, fresh != receipt or remembered.doubted)
 
 
-def _never_moved(remembered: Remembered, wanted: Wanted, look: Look) -> Reason:
+def _never_moved(remembered: Remembered, wanted: Wanted) -> Reason:
     if wanted.forced:
         return Reason("forced")
     if remembered.failure:
         return Reason("last move failed", remembered.failure)
-    found = next(filter(look.exists, wanted.outputs), None)
-    if found is not None:
-        return Reason("state lost", f"'{found}' is there, but nothing is remembered of it")
+    found = wanted.found()
+    if found:
+        return Reason("state lost", f"'{found[0]}' is there, but nothing is remembered of it")
     return Reason("new")
 
 
@@ -167,13 +211,10 @@ def _sources(partition: Partition, receipt: Receipt, look: Look) -> tuple[ReadSo
             return Reason("source changed", f"'{names[0]}' -> '{names[1]}'")
         pairs = [(partition.sources[0], receipt.sources[0])]
     else:
-        before = {source.path: source for source in receipt.sources}
-        now = [source.path for source in partition.sources]
-        changes = [f"+{p}" for p in now if p not in before]
-        changes += [f"-{p}" for p in before if p not in now]
+        changes = _comings_and_goings(receipt.sources, partition.sources)
         if changes:
-            return Reason("source added/removed to the group", ", ".join(changes))
-        pairs = [(source, before[source.path]) for source in partition.sources]
+            return Reason("source added/removed to the group", changes)
+        pairs = _paired(receipt.sources, partition.sources)
     found = []
     for source, remembered in pairs:
         read = look.source(source, remembered)
@@ -183,6 +224,38 @@ def _sources(partition: Partition, receipt: Receipt, look: Look) -> tuple[ReadSo
             return Reason("source changed", _difference(remembered, read))
         found.append(read)
     return tuple(found)
+
+
+def _inputs(
+    inputs: tuple[Source, ...], receipt: Receipt, look: Look
+) -> tuple[ReadSource, ...] | Reason:
+    """Return the inputs with their hashes, or the reason for which they make it stale."""
+    changes = _comings_and_goings(receipt.inputs, inputs)
+    if changes:
+        return Reason("upstream changed", f"inputs {changes}")
+    found = []
+    for source, remembered in _paired(receipt.inputs, inputs):
+        read = look.source(source, remembered)
+        if read is None:
+            return Reason("upstream changed", f"the input '{source.path}' can't be read")
+        if read.hash != remembered.hash:
+            return Reason("upstream changed", f"the input {_difference(remembered, read)}")
+        found.append(read)
+    return tuple(found)
+
+
+def _comings_and_goings(before: Sequence[ReadSource], now: Sequence[Source]) -> str:
+    """Return which files were added and which are gone, shortened; empty if they are the same."""
+    old, new = {each.path for each in before}, {each.path for each in now}
+    changes = [f"+{each.path}" for each in now if each.path not in old]
+    changes += [f"-{each.path}" for each in before if each.path not in new]
+    more = len(changes) - MOST_CHANGES
+    return ", ".join(changes[:MOST_CHANGES]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _paired(before: Sequence[ReadSource], now: Sequence[Source]) -> list[tuple[Source, ReadSource]]:
+    by_path = {each.path: each for each in before}
+    return [(source, by_path[source.path]) for source in now]
 
 
 def _outputs(receipt: Receipt, doubted: bool, look: Look) -> tuple[Output, ...] | Reason:

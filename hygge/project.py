@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hygge import document, schema
 from hygge.errors import ConfigError, UsageError
+from hygge.partition import natural
 
 MARKERS = ("dodo.py", "hygge.yml")
 """Files whose folder is a project's root."""
@@ -41,6 +42,23 @@ class Project:
             found[name] = file
         yield from sorted(found.items())
 
+    def entity_files(self, flow: str) -> Iterator[tuple[str, Path]]:
+        """Yield (name, file) of each entity of *flow* that has a file, in natural order.
+
+        Raises:
+            ConfigError: Two files define an entity of the same name.
+        """
+        folder = self.root / "flows" / flow / "entities"
+        found: dict[str, Path] = {}
+        files = (file for suffix in FLOW_SUFFIXES for file in folder.glob(f"*{suffix}"))
+        for file in sorted(files, key=lambda file: natural(file.name)):
+            if file.stem in found:
+                first, second = self.relative(found[file.stem]), self.relative(file)
+                what = f"two entities are called '{file.stem}'"
+                raise ConfigError(what, f"{first} and {second}", "rename one of them")
+            found[file.stem] = file
+        yield from found.items()
+
     def _candidates(self) -> Iterator[Path]:
         for suffix in FLOW_SUFFIXES:
             yield from (self.root / "flows").glob(f"*{suffix}")
@@ -54,6 +72,14 @@ class Project:
         return (
             path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
         )
+
+
+WHAT_A_NAME_IS = "use letters, digits, '_' and '-', and begin with a letter"
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a flow or an entity may be called *text*."""
+    return text.replace("-", "_").isidentifier() and not text.startswith(("_", "-"))
 
 
 def find_root(start: Path) -> Path:
@@ -86,7 +112,7 @@ def load(root: Path) -> Project:
         return Project(root)
     settings = read_yaml(file, "hygge.yml")
     schema.check(settings, settings.values, "project")
-    return Project(root, _below(settings, "defaults"))
+    return Project(root, settings.below("defaults"))
 
 
 def read_yaml(file: Path, shown: str) -> document.Document:
@@ -105,12 +131,3 @@ def read_yaml(file: Path, shown: str) -> document.Document:
     if not isinstance(result.values, dict):
         raise result.error((), f"'{shown}' must hold a mapping", "write 'key: value' lines")
     return result
-
-
-def _below(settings: document.Document, key: str) -> document.Document:
-    """Return what stands under the top-level *key* as a document of its own."""
-    return document.Document(
-        settings.values.get(key) or {},
-        {path[1:]: place for path, place in settings.places.items() if path[:1] == (key,)},
-        {path[1:]: place for path, place in settings.keys.items() if path[:1] == (key,) != path},
-    )

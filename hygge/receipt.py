@@ -50,17 +50,31 @@ class Receipt:
     """Wall time of the move."""
     values: tuple[tuple[str, str | None], ...] = ()
     """Columns that were captured from the path, in order; None is a null."""
+    inputs: tuple[ReadSource, ...] = ()
+    """Files of the other tables that it read, in order of the tables' names."""
+    columns: str = ""
+    """Hash under which the columns that it wrote are remembered; empty if they are not."""
+
+    @property
+    def read(self) -> tuple[ReadSource, ...]:
+        """Every file that it depends on."""
+        return self.sources + self.inputs
 
     def to_json(self) -> dict[str, Any]:
         """Return the form that is stored; `from_json` reads it."""
-        return {
+        stored: dict[str, Any] = {
             "config": self.config,
-            "sources": [[s.path, s.hash, *_numbers(s.signature)] for s in self.sources],
+            "sources": [_read(source) for source in self.sources],
             "outputs": [[o.path, o.hash, o.rows, *_numbers(o.signature)] for o in self.outputs],
             "run": self.run,
             "seconds": round(self.seconds, 6),
             "values": [list(pair) for pair in self.values],
         }
+        if self.inputs:
+            stored["inputs"] = [_read(source) for source in self.inputs]
+        if self.columns:
+            stored["columns"] = self.columns
+        return stored
 
     @classmethod
     def from_json(cls, stored: Any) -> Receipt | None:
@@ -73,9 +87,15 @@ class Receipt:
                 run=str(stored["run"]),
                 seconds=float(stored["seconds"]),
                 values=tuple((str(name), value) for name, value in stored["values"]),
+                inputs=tuple(_source(*each) for each in stored.get("inputs", ())),
+                columns=str(stored.get("columns", "")),
             )
         except (TypeError, KeyError, ValueError):
             return None
+
+
+def _read(source: ReadSource) -> list[Any]:
+    return [source.path, source.hash, *_numbers(source.signature)]
 
 
 def _source(path: str, digest: str, *numbers: int) -> ReadSource:

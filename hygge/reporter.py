@@ -16,7 +16,7 @@ from doit.task import Task
 from hygge import tasks
 from hygge.live import LiveBlock
 from hygge.move import Moved
-from hygge.tasks import BrokenFlowTask, FlowTask, MoveAction, PartitionTask, RemoveAction
+from hygge.tasks import BrokenFlowTask, GroupTask, MoveAction, PartitionTask, RemoveAction
 
 
 @dataclass
@@ -57,6 +57,7 @@ class Reporter:
         self._lock = threading.RLock()
         self._problems: list[str] = []
         self._others = 0
+        self._counted: set[str] = set()
         self._live = LiveBlock(outstream, self.flows) if _is_terminal(outstream) else None
 
     def initialize(self, all_tasks: dict[str, Task], selected: list[str]) -> None:
@@ -64,12 +65,18 @@ class Reporter:
         wanted = set(selected)
         for task in all_tasks.values():
             if isinstance(task, PartitionTask):
+                self._counted.add(task.name)
                 totals = self.flows.setdefault(task.subtask_of, Totals())
-                if task.name in wanted or task.subtask_of in wanted:
+                file = task.subtask_of.partition(".")[0]
+                if not wanted.isdisjoint((task.name, task.subtask_of, file)):
                     totals.stale += task.decision.reason is not None
 
     def get_status(self, task: Task) -> None:
-        """Do nothing: that a task is looked at is no news."""
+        """Count what was found out only while others were moved."""
+        if isinstance(task, PartitionTask) and task.name not in self._counted:
+            self._counted.add(task.name)
+            totals = self.flows.setdefault(task.subtask_of, Totals())
+            totals.stale += task.decision.reason is not None
 
     def execute_task(self, task: Task) -> None:
         """Show that *task* begins."""
@@ -98,11 +105,13 @@ class Reporter:
             self._line(f"{task.name}  removed{reason}")
         elif task.action.moved is not None:
             self._line(f"{task.name}  moved  {_amount(task.action.moved)}{reason}")
+            for note in task.action.moved.notes:
+                self._line(f"{task.name}  warning: {note}")
         self._done(task)
 
     def add_failure(self, task: Task, fail: BaseFail) -> None:
         """Show what went wrong with *task*, and what to do."""
-        if isinstance(task, FlowTask) or not fail.report:
+        if isinstance(task, GroupTask) or not fail.report:
             return
         with self._lock:
             self.totals.failed += 1
@@ -119,7 +128,7 @@ class Reporter:
         if isinstance(task, PartitionTask):
             self.totals.unchanged += 1
             self.flows[task.subtask_of].unchanged += 1
-        elif not isinstance(task, FlowTask) and not task.name.startswith("_"):
+        elif not isinstance(task, GroupTask) and not task.name.startswith("_"):
             self._line(f"-- {task.title()}")
 
     def skip_ignore(self, task: Task) -> None:
@@ -127,7 +136,7 @@ class Reporter:
         if isinstance(task, PartitionTask):
             self.totals.ignored += 1
             self.flows[task.subtask_of].ignored += 1
-        elif not isinstance(task, FlowTask):
+        elif not isinstance(task, GroupTask):
             self._line(f"!! {task.title()}")
 
     def cleanup_error(self, exception: BaseFail) -> None:

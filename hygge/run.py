@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import re
+import datetime
+import functools
 import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 from typing import Any
 
-from hygge.coordinator import Coordinator, Options, Ownership, Plan, Prepared
-from hygge.errors import HyggeError
-from hygge.events import RUN_ID, EventLog, new_run_id
+from hygge.contract import Columns
+from hygge.coordinator import Coordinator, Options, Plan
+from hygge.errors import CheckFailed, ContractBroken, HyggeError
+from hygge.events import EventLog, new_run_id
 from hygge.fingerprint import ContentHashes, Signature, config_hash, content_hash
 from hygge.move import Move, Moved, remove, settle, sweep
+from hygge.ownership import Ownership
 from hygge.paths import located, real
-from hygge.plan import Decision
+from hygge.plan import Decision, FlowPlan
+from hygge.prepared import Prepared
 from hygge.project import Project
 from hygge.receipt import Output, ReadSource, Receipt
+from hygge.shape import Shaping
 from hygge.state import State
-from hygge.stores.staging import store_error
+from hygge.stores.staging import is_temporary, remove_temporary, store_error
 
 Intents = dict[str, list[tuple[str, list[str]]]]
-
-_TEMPORARY = re.compile(rf"\..*\.{RUN_ID}\.tmp", re.DOTALL)
 
 
 class Run:
@@ -40,6 +43,18 @@ class Run:
         self.id = new_run_id()
         self.events = EventLog(project.root / ".hygge" / "runs", self.id)
         self.began = time.perf_counter()
+        self.instant = datetime.datetime.now(datetime.UTC)
+        """When the run began; what `source: run` gives as the time."""
+        self.failed: dict[str, bool] = {}
+        """Tasks that failed or were kept from running, and whether a check or contract failed."""
+        self.kept_back: set[str] = set()
+        """Tasks that did not run because one before them failed."""
+        self._hashes = hashes
+        self._columns: dict[str, dict[str, Columns]] = {}
+        self._known_columns: dict[str, Columns] = {}
+        self._accepted: set[str] = set()
+        self._settled: set[str] = set()
+        self._accepting = threading.Lock()
         self._ownership = Ownership({}, frozenset(), project.root)
         self._begun = threading.Lock()
         self._writing = False
@@ -55,17 +70,46 @@ class Run:
             ConfigError: Two files define one flow.
         """
         self.state.begin(wait)
-        plan = self._coordinator.plan()
+        plan = self._coordinator.first_plan()
         self._ownership = plan.ownership
-        self._sweep(plan)
-        self._refresh(plan)
-        return plan
-
-    def _sweep(self, plan: Plan) -> None:
-        """Remove what killed runs left: temporary files, and outputs that nothing records."""
         intents = self.state.intents()
         sweep((each for of_task in intents.values() for each in of_task), self.project.root)
-        for flow in plan.flows:
+        self._begin_flows([flow for flow in plan.flows if not flow.put_off])
+        return plan
+
+    def plan_flow(self, prepared: Prepared) -> FlowPlan:
+        """Decide for one flow that was put off, now that those it waits for were moved."""
+        plan = self._coordinator.plan_flow(prepared)
+        self._ownership = self._ownership.with_outputs(plan.outputs())
+        self._begin_flows([plan])
+        return plan
+
+    def _begin_flows(self, plans: Sequence[FlowPlan]) -> None:
+        self._sweep(plans)
+        self._refresh(plans)
+        for each in plans:
+            self._columns[each.name] = self._settled_columns(each)
+
+    def _settled_columns(self, plan: FlowPlan) -> dict[str, Columns]:
+        """Return the columns, by task, that a flow's contract compares with.
+
+        Those of partitions that stay as they are; where the columns are frozen, of all.
+        """
+        contract = plan.prepared.contract if plan.prepared is not None else None
+        if contract is None or contract.is_empty:
+            return {}
+        return {
+            each.task: self._columns_of(each.receipt.columns)
+            for each in plan.decisions
+            if each.receipt is not None
+            and each.receipt.columns
+            and (each.reason is None or contract.is_frozen)
+        }
+
+    def _sweep(self, plans: Sequence[FlowPlan]) -> None:
+        """Remove what killed runs left: temporary files, and outputs that nothing records."""
+        intents = self.state.intents()
+        for flow in plans:
             if flow.prepared is None:
                 continue
             store = flow.prepared.store.folder()
@@ -77,26 +121,40 @@ class Run:
             for decision in done:
                 recorded = decision.receipt.outputs if decision.receipt else ()
                 kept = {real(output.path, self.project.root) for output in recorded}
-                self._remove(flow.name, self._intended(intents, decision.task), store, kept)
+                left = self._intended(intents, decision.task)
+                self._remove(flow.name, left, flow.prepared.floors(), kept)
             self.state.forget_intents(decision.task for decision in done)
 
     def _intended(self, intents: Intents, task: str) -> list[str]:
-        return [output for _, outputs in intents.get(task, []) for output in outputs]
+        return [
+            output
+            for _, outputs in intents.get(task, [])
+            for output in outputs
+            if not is_temporary(output.rpartition("/")[2])
+        ]
 
     def _remove(
-        self, flow: str, outputs: Iterable[str], floor: Path, kept: Set[str] = frozenset()
+        self,
+        flow: str,
+        outputs: Iterable[str],
+        floors: Iterable[Path],
+        kept: Set[str] = frozenset(),
     ) -> tuple[str, ...]:
         """Remove those of *outputs*, once written by *flow*, that nobody has a use for."""
         mine = [
             output
             for output in dict.fromkeys(outputs)
             if real(output, self.project.root) not in kept
-            and self._ownership.may_remove(flow, output)
+            and self._may_remove(flow, output)
         ]
-        return remove(mine, self.project.root, floor)
+        return remove(mine, self.project.root, set(floors))
 
-    def _refresh(self, plan: Plan) -> None:
-        decisions = [each for flow in plan.flows for each in flow.decisions]
+    def _may_remove(self, flow: str, output: str) -> bool:
+        settled = real(output, self.project.root) in self._settled
+        return not settled and self._ownership.may_remove(flow, output)
+
+    def _refresh(self, plans: Sequence[FlowPlan]) -> None:
+        decisions = [each for flow in plans for each in flow.decisions]
         refreshed = {
             each.task: each.receipt
             for each in decisions
@@ -109,6 +167,12 @@ class Run:
             # They were read back, but perhaps from memory: this run's end vouches for the disk.
             self._begin_writing()
         self.state.refresh(refreshed)
+
+    @property
+    def failed_checks_only(self) -> bool:
+        """Whether everything that failed, failed a check or a contract, or waited for such."""
+        mine = {task: data for task, data in self.failed.items() if task not in self.kept_back}
+        return bool(mine) and all(mine.values())
 
     def _begin_writing(self) -> None:
         with self._begun:
@@ -126,27 +190,68 @@ class Run:
         assert decision.partition is not None
         self._begin_writing()
         flow = prepared.flow.name
-        outputs = prepared.store.outputs(decision.partition)
         digest = config_hash(prepared.config)
         self.state.remember_config(digest, prepared.config)
         recorded = [each.path for each in decision.receipt.outputs] if decision.receipt else []
         earlier = [*recorded, *self._intended(self.state.intents(), decision.task)]
-        self.state.intend(decision.task, outputs, self.id)
+        if decision.receipt is None:
+            earlier += prepared.found(decision.partition)
+        intended = prepared.intended(decision.partition, self.id)
+        self.state.intend(decision.task, intended, self.id)
         self.events.emit("step.started", decision.task, reason=str(decision.reason))
         move = Move(
-            partition=decision.partition,
-            home=prepared.home,
-            store=prepared.store,
-            root=prepared.root,
-            run=self.id,
+            shaping=Shaping(
+                prepared,
+                decision.partition,
+                self.id,
+                self.instant,
+                functools.partial(self._accept, prepared, decision.task),
+            ),
             config_hash=digest,
+            hashes=self._hashes,
+            intend=functools.partial(self._intend, decision.task, intended),
+            remember_columns=self._remember_columns,
             earlier=tuple(dict.fromkeys(earlier)),
             earlier_store=self._earlier_store(prepared, decision),
-            may_remove=lambda output: self._ownership.may_remove(flow, output),
+            may_remove=functools.partial(self._may_remove, flow),
         )
         moved = self._remembering_failure(decision.task, move)
+        root = self.project.root
+        self._settled.update(real(output.path, root) for output in moved.receipt.outputs)
         self._emit_files(decision.task, moved, decision.receipt)
+        for note in moved.notes:
+            self.events.emit("step.warned", decision.task, "WARN", message=note)
         return moved
+
+    def _intend(self, task: str, intended: Sequence[str], outputs: Sequence[str]) -> None:
+        more = [each for each in outputs if each not in intended]
+        if more:
+            self.state.intend(task, [*intended, *more], self.id)
+
+    def _accept(self, prepared: Prepared, task: str, columns: Columns) -> Sequence[str]:
+        """Hold *columns*, which *task* is about to write, against the contract of its flow."""
+        if prepared.contract.is_empty:
+            return ()
+        with self._accepting:
+            known = self._columns[prepared.flow.name]
+            others = [(name, each) for name, each in known.items() if name != task]
+            if prepared.contract.is_frozen:
+                others = list(known.items())
+            notes = prepared.contract.compare(task, columns, others)
+            if task not in known:
+                known[task] = columns
+                self._accepted.add(task)
+        return notes
+
+    def _remember_columns(self, columns: Columns) -> str:
+        digest = self.state.remember_columns(columns)
+        self._known_columns[digest] = columns
+        return digest
+
+    def _columns_of(self, digest: str) -> Columns:
+        if digest not in self._known_columns:
+            self._known_columns[digest] = self.state.columns(digest)
+        return self._known_columns[digest]
 
     def _earlier_store(self, prepared: Prepared, decision: Decision) -> Path:
         """Return the folder of the store that the last move of a partition wrote to."""
@@ -158,6 +263,9 @@ class Run:
         try:
             return move()
         except HyggeError as error:
+            if task in self._accepted:
+                self._columns[task.partition(":")[0]].pop(task, None)
+            self.failed[task] = isinstance(error, CheckFailed | ContractBroken)
             self.state.fail(task, error.what)
             self.events.emit(
                 "step.failed", task, "ERROR", error=str(error), error_type=type(error).__name__
@@ -180,7 +288,7 @@ class Run:
         self._begin_writing()
         known = [each.path for each in decision.receipt.outputs] if decision.receipt else []
         outputs = [*known, *self._intended(self.state.intents(), decision.task)]
-        removed = self._remove(prepared.flow.name, outputs, prepared.store.folder())
+        removed = self._remove(prepared.flow.name, outputs, prepared.floors())
         for path in removed:
             self.events.emit(
                 "file.written", decision.task, path=path, reason="removed", wrote=False
@@ -207,8 +315,7 @@ class Run:
         forgotten while a flow can't be read: it may be the one that takes over.
         """
         there = {flow.name for flow in plan.flows}
-        known = {*self.state.receipts(), *self.state.intents()}
-        gone = sorted(task for task in known if task.partition(":")[0] not in there)
+        gone = sorted(task for task in self.state.tasks() if task.partition(":")[0] not in there)
         if not gone or plan.errors:
             return Counter()
         intents = self.state.intents()
@@ -218,7 +325,7 @@ class Run:
             outputs += self._intended(intents, task)
             taken_over = filter(self._ownership.is_in_a_store, outputs)
             unused = [each for each in taken_over if self._ownership.is_unused(each)]
-            remove(unused, self.project.root, self.project.root)
+            remove(unused, self.project.root, {self.project.root})
         self.state.forget(gone)
         return Counter(task.partition(":")[0] for task in gone)
 
@@ -249,9 +356,9 @@ def _described(output: Output) -> dict[str, Any]:
 
 def _sweep_folder(store: Path, root: Path) -> None:
     for temporary in store.rglob(".*.tmp"):
-        if _TEMPORARY.fullmatch(temporary.name):
+        if is_temporary(temporary.name):
             try:
-                temporary.unlink(missing_ok=True)
+                remove_temporary(temporary)
             except OSError as error:
                 raise store_error(located(str(temporary), root), error) from error
 
@@ -269,15 +376,24 @@ def adopt(prepared: Prepared, decision: Decision) -> tuple[Receipt | None, str]:
     sources, outputs = [], []
     path = ""
     try:
-        for source in partition.sources:
+        for source in (*partition.sources, *prepared.input_sources):
             path = source.path
             signature = Signature.of((root / path).stat())
             sources.append(ReadSource(path, content_hash(root / path), signature))
-        for path in prepared.store.outputs(partition):
+        for path in prepared.store.outputs(partition) or prepared.store.found(partition):
             signature = Signature.of((root / path).lstat())
             outputs.append(Output(path, content_hash(root / path), None, signature))
     except OSError:
         return None, path
     digest = config_hash(prepared.config)
-    values = partition.values
-    return Receipt(digest, tuple(sources), tuple(outputs), "reset-dep", 0.0, values), ""
+    count = len(partition.sources)
+    receipt = Receipt(
+        config=digest,
+        sources=tuple(sources[:count]),
+        outputs=tuple(outputs),
+        run="reset-dep",
+        seconds=0.0,
+        values=partition.values,
+        inputs=tuple(sources[count:]),
+    )
+    return receipt, ""

@@ -57,9 +57,10 @@ class State:
         receipt = row.get(_VALUES)
         if key in row or receipt is None or not _is_receipt(receipt):
             return row.get(key)
+        read = [*receipt["sources"], *receipt.get("inputs", ())]
         if key == _DEPS:
-            return [source[0] for source in receipt["sources"]]
-        return next((source for source in receipt["sources"] if source[0] == key), None)
+            return [source[0] for source in read]
+        return next((source for source in read if source[0] == key), None)
 
     def set(self, task: str, key: str, value: Any) -> None:
         """Store *value*; it is committed when *key* is the last that doit sets of a task."""
@@ -119,11 +120,14 @@ class State:
         row = self._loaded().get(task)
         return None if row is None else Receipt.from_json(row.get(_VALUES))
 
+    def tasks(self) -> Set[str]:
+        """Return the tasks that have a receipt or were being moved when a run ended."""
+        return {*self.receipts(), *self.intents()}
+
     def tasks_of(self, flow: str) -> list[str]:
-        """Return the tasks of *flow* that have a receipt or were being moved when a run ended."""
+        """Return those of `tasks` that are partitions of *flow*."""
         prefix = flow + ":"
-        known = {*self.receipts(), *self.intents()}
-        return sorted(task for task in known if task.startswith(prefix))
+        return sorted(task for task in self.tasks() if task.startswith(prefix))
 
     def receipts(self) -> list[str]:
         """Return every task that has a receipt."""
@@ -177,6 +181,19 @@ class State:
         with self._transaction() as connection:
             row = (digest, canonical_json(config))
             connection.execute("INSERT OR IGNORE INTO configs VALUES (?, ?)", row)
+
+    def columns(self, digest: str) -> tuple[tuple[str, str], ...]:
+        """Return the (name, type) of the columns whose hash is *digest*; empty if not remembered."""
+        rows = self._file.select("SELECT config FROM configs WHERE hash = ?", (digest,))
+        return tuple((name, kind) for name, kind in json.loads(rows[0][0])) if rows else ()
+
+    def remember_columns(self, columns: Iterable[tuple[str, str]]) -> str:
+        """Remember the (name, type) of columns; return their hash."""
+        text = canonical_json([list(column) for column in columns])
+        digest = text_hash(text)
+        with self._transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO configs VALUES (?, ?)", (digest, text))
+        return digest
 
     def intend(self, task: str, outputs: Iterable[str], run: str) -> None:
         """Remember, before anything is written, what *task* is about to write.

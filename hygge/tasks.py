@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
+import functools
 import os
 import signal
 import traceback
@@ -19,14 +21,17 @@ from doit.dependency import FileChangedChecker
 from doit.doit_cmd import DoitMain
 from doit.exceptions import TaskError, TaskFailed
 from doit.globals import Globals
-from doit.task import Task
+from doit.task import DelayedLoader, Task
 
 from hygge import project as projects
-from hygge.coordinator import Coordinator, FlowPlan, Options, Plan, Prepared
+from hygge.blocking import Blocked
+from hygge.coordinator import Coordinator, Options, Plan
 from hygge.errors import ConfigError, HyggeError
 from hygge.fingerprint import ContentHashes, Signature
 from hygge.move import Moved
-from hygge.plan import Decision
+from hygge.partition import Source
+from hygge.plan import Decision, FlowPlan
+from hygge.prepared import Prepared
 from hygge.run import Run
 from hygge.state import REMOVED, State
 
@@ -52,6 +57,10 @@ class Invocation:
     """The run, once tasks were made for a command that moves."""
     plan: Plan | None = None
     """What was decided, once tasks were made."""
+    asked_early: set[str] = dataclasses.field(default_factory=set)
+    """Partitions, asked for by name, of flows that are put off."""
+    patterns: Sequence[str] = ()
+    """Patterns of partitions, asked for by name, of flows that are put off."""
 
 
 current = Invocation()
@@ -168,8 +177,8 @@ class PartitionTask(Task):  # type: ignore[misc]
         super().__init__(
             decision.task,
             actions=[self.action],
-            file_dep=[source.path for source in partition.sources] if partition else [],
-            targets=prepared.store.outputs(partition) if partition else [],
+            file_dep=[each.path for each in _read(prepared, decision)],
+            targets=_targets(prepared, decision),
             uptodate=[decision.reason is None],
             subtask_of=prepared.flow.name,
             clean=True,
@@ -177,23 +186,41 @@ class PartitionTask(Task):  # type: ignore[misc]
         )
 
 
-class FlowTask(Task):  # type: ignore[misc]
-    """The group of a flow's partitions; executes nothing itself."""
+def _read(prepared: Prepared, decision: Decision) -> Sequence[Source]:
+    """Return the files that a partition depends on."""
+    return (*decision.partition.sources, *prepared.input_sources) if decision.partition else ()
 
-    def __init__(self, plan: FlowPlan) -> None:
+
+def _targets(prepared: Prepared, decision: Decision) -> Sequence[str]:
+    """Return where a partition settles, as far as it is known before it is moved."""
+    if decision.partition is None:
+        return ()
+    recorded = decision.receipt.outputs if decision.receipt else ()
+    return prepared.store.outputs(decision.partition) or [output.path for output in recorded]
+
+
+class GroupTask(Task):  # type: ignore[misc]
+    """Stands for other tasks; executes nothing itself."""
+
+    def __init__(self, name: str, members: Sequence[str], doc: str = "", **more: Any) -> None:
+        more.setdefault("has_subtask", True)
+        super().__init__(name, actions=None, task_dep=(), uptodate=[True], doc=doc, **more)
+        # Not given above: doit would take a '*' in a key for a wildcard.
+        self.task_dep += members
+
+
+class FlowTask(GroupTask):
+    """The group of a flow's partitions."""
+
+    def __init__(self, plan: FlowPlan, loader: DelayedLoader | None = None) -> None:
         assert plan.prepared is not None
+        self.plan = plan
         flow = plan.prepared.flow
         ways = f"{flow.home.values['path']} -> {flow.store.values['path']}"
-        super().__init__(
-            plan.name,
-            actions=None,
-            task_dep=(),
-            uptodate=[True],
-            has_subtask=True,
-            doc=flow.description or ways,
-        )
-        # Not given above: doit would take a '*' in a key for a wildcard.
-        self.task_dep = [decision.task for decision in plan.decisions]
+        members = [decision.task for decision in plan.decisions]
+        super().__init__(plan.name, members, flow.description or ways, loader=loader)
+        file, entity = flow.name.partition(".")[::2]
+        self.subtask_of = file if entity else None
 
 
 class BrokenFlowTask(Task):  # type: ignore[misc]
@@ -203,6 +230,8 @@ class BrokenFlowTask(Task):  # type: ignore[misc]
         self.error = error
         doc = f"error: {error.what}"
         super().__init__(name, actions=[RefuseAction(error)], uptodate=[False], doc=doc)
+        file, entity = name.partition(".")[::2]
+        self.subtask_of = file if entity else None
 
 
 def task_hygge() -> Iterator[Task]:
@@ -220,22 +249,55 @@ def task_hygge() -> Iterator[Task]:
     else:
         plan = Coordinator(project, state, options, hashes).plan()
     invocation.plan = plan
-    state.kept = frozenset(d.task for flow in plan.flows for d in flow.decisions)
+    files: dict[str, list[str]] = {}
     for flow in plan.flows:
-        yield from _tasks_of(flow, invocation.run)
+        file, entity = flow.name.partition(".")[::2]
+        if entity:
+            files.setdefault(file, []).append(flow.name)
+        if flow.put_off and invocation.run is not None:
+            yield from _put_off(flow, invocation.run, state)
+        else:
+            yield from _tasks_of(flow, invocation.run, state)
+    for file, members in files.items():
+        yield GroupTask(file, members, f"{len(members)} entities")
 
 
-def _tasks_of(plan: FlowPlan, run: Run | None) -> Iterator[Task]:
+def _tasks_of(plan: FlowPlan, run: Run | None, state: State) -> Iterator[Task]:
     if plan.error is not None or plan.prepared is None:
         assert plan.error is not None
         yield BrokenFlowTask(plan.name, plan.error)
         return
+    state.kept |= {decision.task for decision in plan.decisions}
     yield FlowTask(plan)
     in_the_way = _in_the_way(plan.prepared, plan.decisions)
     for decision in plan.decisions:
         task = PartitionTask(run, plan.prepared, decision)
         task.task_dep += in_the_way.get(decision.task, [])
         yield task
+
+
+def _put_off(plan: FlowPlan, run: Run, state: State) -> Iterator[Task]:
+    """Yield a task that becomes the flow's tasks when those it waits for have been executed."""
+    assert plan.prepared is not None
+    prepared = plan.prepared
+    before = f"_before:{plan.name}"
+    creator = functools.partial(_tasks_put_off, prepared, run, state)
+    yield GroupTask(before, prepared.upstream, has_subtask=False)
+    yield FlowTask(plan, DelayedLoader(creator, executed=before))
+
+
+def _tasks_put_off(prepared: Prepared, run: Run, state: State) -> Iterator[Task]:
+    plan = run.plan_flow(prepared)
+    blocked = Blocked(prepared, run.failed, state)
+    members = []
+    for task in _tasks_of(plan, run, state):
+        if isinstance(task, PartitionTask):
+            task.task_dep += blocked.by(task.decision)
+            members.append(task.name)
+        yield task
+    for pattern in current.patterns:
+        if pattern.partition(":")[0] == prepared.flow.name:
+            yield GroupTask(pattern, fnmatch.filter(members, pattern), has_subtask=False)
 
 
 def _in_the_way(prepared: Prepared, decisions: Sequence[Decision]) -> dict[str, list[str]]:

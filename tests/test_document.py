@@ -288,3 +288,49 @@ def test_value_of_the_defaults_is_shown_where_the_defaults_stand() -> None:
 
 def test_document_without_places_tells_none() -> None:
     assert str(Document({"a": 1}).error(("a",), "wrong", "another")) == "wrong\n  try: another"
+
+
+# Parts
+
+
+def test_part_of_a_document_knows_its_lines() -> None:
+    document = parse("a: 1\nhome:\n  path: x\n  list: [y]\n", "flows/a.yml")
+
+    home = document.below("home")
+
+    assert home.values == {"path": "x", "list": ["y"]}
+    assert home.places == {
+        (): document.places["home",],
+        ("path",): document.places["home", "path"],
+        ("list",): document.places["home", "list"],
+        ("list", 0): document.places["home", "list", 0],
+    }
+    assert home.keys == {
+        (): document.keys["home",],
+        ("path",): document.keys["home", "path"],
+        ("list",): document.keys["home", "list"],
+    }
+
+
+@pytest.mark.parametrize("text", ["", "home:"])
+def test_part_that_is_missing_is_empty(text: str) -> None:
+    assert parse(text, "flows/a.yml").below("home").values == {}
+
+
+def test_parts_of_a_list_are_in_order() -> None:
+    document = parse("list: [x, {name: y}, null]", "flows/a.yml").below("list")
+
+    parts = document.parts()
+
+    assert [part.values for part in parts.values()] == ["x", {"name": "y"}, {}]
+    assert str(parts[1].error(("name",), "wrong")).startswith("wrong\n  at flows/a.yml:1:18")
+
+
+def test_what_is_taken_away_has_no_place_any_more() -> None:
+    document = parse("a: {b: 1}\nc: 2\n", "flows/a.yml")
+
+    rest = document.without("a", "d")
+
+    assert rest.values == {"c": 2}
+    assert list(rest.places) == [(), ("c",)]
+    assert list(rest.keys) == [("c",)]

@@ -8,7 +8,7 @@ import pytest
 from conftest import ProjectFolder
 
 from hygge import flow, project
-from hygge.errors import ConfigError, HyggeError, UsageError
+from hygge.errors import ConfigError, HomeError, HyggeError, UsageError
 from hygge.flow import Flow
 from hygge.homes.base import Home
 from hygge.stores.base import Store
@@ -25,7 +25,11 @@ def write(root: Path, path: str, text: str | bytes) -> None:
 def load(root: Path) -> list[Flow]:
     """Read every flow of the project at *root*."""
     found = project.load(root)
-    return [flow.load(found, name, file, {"run", "list"}) for name, file in found.flow_files()]
+    return [
+        each.flow
+        for name, file in found.flow_files()
+        for each in flow.load_all(found, name, file, {"run", "list"})
+    ]
 
 
 def refusal(root: Path) -> str:
@@ -75,7 +79,7 @@ def test_folder_without_a_project_is_refused(tmp_path: Path) -> None:
 def test_flows_are_found_by_name_in_order(tmp_path: Path) -> None:
     for path in ("flows/b.yml", "flows/a/flow.yml", "flows/c.yaml", "flows/d/flow.yaml"):
         write(tmp_path, path, GOOD)
-    write(tmp_path, "flows/a/entities/users.yml", "")
+    write(tmp_path, "flows/a/notes.yml", GOOD)
     write(tmp_path, "flows/notes.txt", "")
 
     assert [(each.name, each.file) for each in load(tmp_path)] == [
@@ -239,6 +243,20 @@ def test_defaults_are_merged_below_every_flow(tmp_path: Path) -> None:
     }
 
 
+def test_path_of_a_flow_is_shown_and_not_that_of_the_defaults(tmp_path: Path) -> None:
+    write(tmp_path, "hygge.yml", "defaults:\n  home: {path: data/all}\n")
+    write(tmp_path, "flows/a.yml", "home: data/home\nstore: data/store\n")
+
+    (read,) = load(tmp_path)
+
+    assert str(read.home.error(HomeError, "no folder", "create it", "path")) == (
+        "no folder\n"
+        "  at flows/a.yml:1:7  home: data/home\n"
+        "                            ^\n"
+        "  try: create it"
+    )
+
+
 def test_wrong_default_is_shown_where_it_stands(tmp_path: Path) -> None:
     write(tmp_path, "hygge.yml", "defaults:\n  store:\n    compresion: lz4\n")
     write(tmp_path, "flows/a.yml", GOOD)
@@ -329,7 +347,8 @@ WRONG = {
         "unknown key 'zzz' in flow\n"
         "  at flows/a.yml:3:1  zzz: x\n"
         "                      ^\n"
-        "  try: one of 'description', 'home', 'store'",
+        "  try: one of 'description', 'home', 'store', 'inputs', 'transform', 'checks', 'schema', "
+        "'needs', 'entities', 'defaults'",
     ),
     "misspelt key that is needed": (
         "hoem: data/home\nstore: data/store\n",

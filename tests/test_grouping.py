@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from hygge.document import Document
 from hygge.errors import HomeError
 from hygge.flow import Section
-from hygge.homes.grouping import HIVE_NULL, Group, partitions, without_suffix
+from hygge.homes.grouping import Group, partitions, without_suffix
 from hygge.homes.listing import Listed
 from hygge.partition import natural
+from hygge.paths import HIVE_NULL
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz")
 

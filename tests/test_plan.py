@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +11,20 @@ from typing import Any
 
 import pytest
 
+from hygge.checks import Checks
+from hygge.contract import Contract
+from hygge.document import Document
 from hygge.fingerprint import ContentHashes, Signature, content_hash
+from hygge.flow import Flow, Section
 from hygge.homes.base import Home
 from hygge.move import Move
 from hygge.partition import Partition
 from hygge.plan import Decision, Look, Reason, Remembered, Wanted, config_change, decide
+from hygge.prepared import Prepared
 from hygge.receipt import Receipt
+from hygge.shape import Shaping
 from hygge.stores.base import Store
+from hygge.transform import Transform
 
 TASK = "flow:a"
 
@@ -52,13 +60,23 @@ class Settled:
         return partition
 
     def move(self) -> Receipt:
+        section = Section("home", {}, Document({}))
+        prepared = Prepared(
+            Flow("flow", "flow.yml", section, section),
+            self.home,
+            self.store,
+            self.root,
+            Transform.create(None, (), self.root),
+            Checks.create(()),
+            Contract.create(None),
+        )
+        now = datetime.datetime.now(datetime.UTC)
         move = Move(
-            partition=self.partition(),
-            home=self.home,
-            store=self.store,
-            root=self.root,
-            run="run-1",
+            shaping=Shaping(prepared, self.partition(), "run-1", now, lambda _: ()),
             config_hash=CONFIG,
+            hashes=ContentHashes(),
+            intend=lambda _: None,
+            remember_columns=lambda _: "",
             earlier=(),
             earlier_store=self.store.folder(),
             may_remove=lambda output: False,
@@ -95,7 +113,7 @@ class Settled:
             TASK,
             partition,
             Remembered(self.receipt, doubted, failure),
-            Wanted(config, self.store.outputs(partition), change, forced),
+            Wanted(config, lambda: self.store.found(partition), change, forced),
             Look(self.root, ContentHashes()),
         )
 

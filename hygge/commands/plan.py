@@ -9,7 +9,7 @@ from typing import Any
 from doit.cmd_base import DoitCmdBase
 
 from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell_broken
-from hygge.tasks import PartitionTask
+from hygge.tasks import FlowTask, PartitionTask
 
 STALE = 4
 """Exit code of ``--check`` when something is stale."""
@@ -48,11 +48,26 @@ class Plan(Telling, DoitCmdBase):  # type: ignore[misc]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
         for task, action, reason in rows:
             self.outstream.write(f"{task:<{widths[0]}}  {action:<{widths[1]}}  {reason}\n")
+        waiting = self._waiting(pos_args)
+        for name, flows in waiting:
+            self.outstream.write(
+                f"{name}  may change further when {' and '.join(flows)} "
+                f"{'has' if len(flows) == 1 else 'have'} been moved\n"
+            )
         if partitions:
             self.outstream.write(_summary(stale, len(ignored), len(partitions)))
         if tell_broken(self.task_list):
             return NOTHING_STARTED
-        return STALE if check and stale else 0
+        return STALE if check and (stale or waiting) else 0
+
+    def _waiting(self, names: list[str]) -> list[tuple[str, tuple[str, ...]]]:
+        """Return the flows that *names* stand for whose partitions are not all known yet."""
+        return [
+            (task.name, task.plan.waits_for)
+            for task in self.task_list
+            if isinstance(task, FlowTask) and task.plan.waits_for
+            if not names or any(_matches(task.name, name.partition(":")[0]) for name in names)
+        ]
 
     def _selected(self, names: list[str]) -> list[PartitionTask]:
         """Return the partitions that *names*, or everything, stand for.
@@ -67,8 +82,13 @@ class Plan(Telling, DoitCmdBase):  # type: ignore[misc]
             task
             for task in self.task_list
             if isinstance(task, PartitionTask)
-            and (not names or any(_matches(task.name, n) or task.subtask_of == n for n in names))
+            and (not names or any(_stands_for(name, task) for name in names))
         ]
+
+
+def _stands_for(name: str, task: PartitionTask) -> bool:
+    flow = task.subtask_of
+    return _matches(task.name, name) or name in (flow, flow.partition(".")[0])
 
 
 def _matches(task: str, name: str) -> bool:

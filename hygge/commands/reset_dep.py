@@ -10,7 +10,7 @@ from doit.cmd_base import check_tasks_exist
 from hygge import tasks
 from hygge.commands.telling import Telling, expanded
 from hygge.run import adopt
-from hygge.tasks import FlowTask, PartitionTask
+from hygge.tasks import GroupTask, PartitionTask
 
 
 class ResetDep(Telling, doit.cmd_resetdep.ResetDep):  # type: ignore[misc]
@@ -26,7 +26,7 @@ class ResetDep(Telling, doit.cmd_resetdep.ResetDep):  # type: ignore[misc]
             for task in partitions:
                 if not pos_args or {task.name, task.subtask_of} & set(pos_args):
                     self.outstream.write(self._adopted(task) + "\n")
-            ours = {task.name for task in self.task_list if isinstance(task, FlowTask)}
+            ours = {task.name for task in self.task_list if isinstance(task, GroupTask)}
             ours.update(task.name for task in partitions)
             self.task_list = [task for task in self.task_list if task.name not in ours]
             pos_args = [name for name in pos_args if name not in ours]

@@ -16,15 +16,19 @@ import doit.cmd_run
 import doit.doit_cmd
 from doit.exceptions import TaskFailed, UnmetDependency
 from doit.runner import ERROR, FAILURE, MThreadRunner, Runner
+from doit.task import Task
 
 from hygge import tasks
-from hygge.commands.telling import NOTHING_STARTED, Telling, tell
+from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell
 from hygge.coordinator import Options
 from hygge.errors import ConfigError, HyggeError, UsageError, did_you_mean
-from hygge.tasks import BrokenFlowTask, Invocation, PartitionTask
+from hygge.tasks import BrokenFlowTask, FlowTask, GroupTask, Invocation, PartitionTask
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What asks for an orderly stop."""
+
+CHECK_FAILED = 5
+"""Exit code: nothing failed but checks and contracts."""
 
 CONFIG_KEYS = {"action_string_formatting", "codec_cls", "default_tasks", "minversion"}
 """What DOIT_CONFIG may hold beside the options of commands."""
@@ -48,7 +52,14 @@ class Orderly:
         self._stopped = value
 
     def select_task(self, node: Any, tasks_dict: dict[str, Any]) -> bool:
-        """Also refuse a task whose ``setup`` failed; doit runs it under ``--continue``."""
+        """Also refuse a task whose ``setup`` failed, which doit runs under ``--continue``.
+
+        And a partition that turns out not to exist, for which doit keeps an empty task.
+        """
+        if type(node.task) is Task and node.task.name in tasks.current.asked_early:
+            unknown = no_task(node.task.name, list(tasks_dict))
+            self._handle_task_error(node, TaskFailed(str(unknown)))
+            return False
         if node.run_status == "run" and node.bad_deps:
             names = " ".join(bad.task.name for bad in node.bad_deps)
             self._handle_task_error(node, UnmetDependency(names))
@@ -67,6 +78,11 @@ class Orderly:
 
     def _handle_task_error(self, node: Any, base_fail: Any) -> None:
         before = self.final_result
+        run = tasks.current.run
+        if run is not None and not isinstance(node.task, GroupTask):
+            run.failed.setdefault(node.task.name, False)
+            if isinstance(base_fail, UnmetDependency):
+                run.kept_back.add(node.task.name)
         super()._handle_task_error(node, base_fail)  # type: ignore[misc]
         if isinstance(base_fail, UnmetDependency):
             # What kept it from running was counted; doit makes an error of a failure here.
@@ -160,15 +176,39 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
                 tell(task.error)
             self.dep_manager.close()
             return NOTHING_STARTED
+        self._ask_early(invocation)
         if self.sel_tasks is None or not self.sel_tasks:
             for flow, count in invocation.run.forget_vanished(invocation.plan).items():
                 sys.stdout.write(f"{flow}  no such flow any more: {count} forgotten, data stays\n")
         with _stopping_on_signals(), _orderly_runners():
             result = int(super()._execute(**options))
-        return 128 + invocation.stopped_by if invocation.stopped_by else result
+        if invocation.stopped_by:
+            return 128 + invocation.stopped_by
+        if result == FAILURE and invocation.run.failed_checks_only:
+            return CHECK_FAILED
+        return result
 
     # doit reads from the signature which options to hand over.
     _execute.__signature__ = inspect.signature(doit.cmd_run.Run._execute)  # type: ignore[attr-defined]
+
+    def _ask_early(self, invocation: Invocation) -> None:
+        """Make ready for partitions that are asked for before it is known which there are."""
+        put_off = {
+            task.name: task.loader
+            for task in self.task_list
+            if isinstance(task, FlowTask) and task.loader
+        }
+        patterns = []
+        for name in self.sel_tasks or ():
+            asked, _, key = name.partition(":")
+            invocation.asked_early |= {name} if key and asked in put_off else set()
+            if "*" in name and key:
+                patterns += [f"{flow}:{key}" for flow in fnmatch.filter(put_off, asked)]
+        for pattern in patterns:
+            flow = pattern.partition(":")[0]
+            put_off[flow].basename = flow
+            self.task_list.append(Task(pattern, None, loader=put_off[flow]))
+        invocation.patterns = patterns
 
     def _is_selected(self, flow: str) -> bool:
         """Tell whether the command line asks for *flow* or for a part of it."""

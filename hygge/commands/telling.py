@@ -74,6 +74,7 @@ def no_task(name: str, known: list[str]) -> UsageError:
     if name.startswith("-"):
         return UsageError(f"no task '{name}'", hint="options stand before names: doit list --all x")
     flow = name.partition(":")[0]
+    known = [each for each in known if each != name]
     near = nearest(name, known) if flow in known or ":" not in name else nearest(flow, known)
     hint = f"did you mean '{near}'?" if near else "see what there is: doit list --all"
     return UsageError(f"no task '{name}'", hint=hint)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hygge.errors import ConfigError
 from hygge.flow import Section, section_of
-from hygge.partition import Partition
+from hygge.partition import FILE, ROW, Partition
 from hygge.registry import Registry
 
 if TYPE_CHECKING:
@@ -78,6 +78,15 @@ class Home(ABC):
             HomeError: A source is known to be wrong before its rows are read.
         """
 
+    def trace(self, partition: Partition) -> pl.LazyFrame:
+        """Return the rows of *partition* with the columns `FILE` and `ROW`, like `scan`."""
+        import polars as pl
+
+        rows = self.scan(partition).with_row_index(ROW, offset=1)
+        return rows.with_columns(
+            pl.lit(0, dtype=pl.UInt32).alias(FILE), pl.col(ROW).cast(pl.UInt64)
+        )
+
     @abstractmethod
     def examine(self, partition: Partition) -> None:
         """Find out what is wrong with *partition*, after reading it has failed. May be slow.
@@ -92,6 +101,10 @@ class Home(ABC):
 
     def overlaps(self, folder: Path) -> bool:
         """Tell whether the home and *folder* share files, so that no store may be there."""
+        return False
+
+    def is_missing(self) -> bool:
+        """Tell whether there is nothing yet where the data is to be."""
         return False
 
     def copyable(self, partition: Partition) -> str | None:

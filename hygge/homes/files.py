@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from hygge.flow import Section
 from hygge.homes import grouping
 from hygge.homes.base import Home, homes
 from hygge.homes.listing import Listed, Listing, could_match_in
-from hygge.partition import Partition, Source, natural
+from hygge.partition import FILE, ROW, Partition, Source, natural
 from hygge.paths import contains, located
 
 if TYPE_CHECKING:
@@ -46,11 +47,21 @@ class FilesHome(Home):
         return Source(located(file.path, self.root), signature)
 
     def scan(self, partition: Partition) -> pl.LazyFrame:
+        return _together(
+            [self._scan_with_values(partition, path) for path in self.readable(partition)]
+        )
+
+    def trace(self, partition: Partition) -> pl.LazyFrame:
         import polars as pl
 
-        frames = [self._scan_with_values(partition, path) for path in self.readable(partition)]
-        # The files of a group need not have the same columns: what one lacks is null there.
-        return frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
+        return _together(
+            [
+                self._scan_with_values(partition, path)
+                .with_row_index(ROW, offset=1)
+                .with_columns(pl.lit(i, dtype=pl.UInt32).alias(FILE), pl.col(ROW).cast(pl.UInt64))
+                for i, path in enumerate(self.readable(partition))
+            ]
+        )
 
     def _scan_with_values(self, partition: Partition, path: str) -> pl.LazyFrame:
         import polars as pl
@@ -133,10 +144,14 @@ class FilesHome(Home):
     def reading(self) -> Mapping[str, Any]:
         return {"type": self.kind, "partition": self.partition, "options": dict(self.options)}
 
+    def is_missing(self) -> bool:
+        path = self.root / self.path
+        return not glob.has_magic(self.path) and not os.path.lexists(path)
+
     def overlaps(self, folder: Path) -> bool:
         home = os.path.realpath(self.root / self.path)
         other = os.path.realpath(folder)
-        if os.path.isdir(home):
+        if os.path.isdir(home) or self.is_missing():
             return contains(home, other) or contains(other, home)
         files = Listing(self.section, self.root).files(self.suffixes)
         if any(contains(other, os.path.realpath(file.path)) for file in files):
@@ -155,6 +170,13 @@ class FilesHome(Home):
         for _ in self.readable(partition):
             pass
         return None
+
+
+def _together(frames: list[pl.LazyFrame]) -> pl.LazyFrame:
+    """Return one table; the files of a group need not have the same columns, nulls fill up."""
+    import polars as pl
+
+    return frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
 
 
 def check_common(section: Section) -> None:

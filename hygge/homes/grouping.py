@@ -11,9 +11,7 @@ from hygge.errors import ConfigError, HomeError
 from hygge.flow import Section
 from hygge.homes.listing import Listed
 from hygge.partition import natural
-
-HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
-"""The value that Hive writes into a path for null."""
+from hygge.paths import HIVE_NULL
 
 Values = tuple[tuple[str, str | None], ...]
 Naming = Callable[[Listed], tuple[str, str, Values]]
@@ -91,7 +89,8 @@ def _hive(section: Section, file: Listed) -> tuple[str, str, Values]:
     folder = file.name.rpartition("/")[0]
     matches = [match for match in map(_HIVE.fullmatch, folder.split("/")) if match]
     values = tuple(
-        (match[1], None if match[2] == HIVE_NULL else unquote(match[2])) for match in matches
+        (unquote(match[1]), None if match[2] == HIVE_NULL else unquote(match[2]))
+        for match in matches
     )
     if not values:
         raise section.error(

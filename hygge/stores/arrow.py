@@ -17,7 +17,7 @@ class ArrowStore(FilesStore, kind="arrow"):
     suffix = ".arrow"
     default_compression = "none"
 
-    def write(self, rows: pl.LazyFrame, file: IO[bytes]) -> None:
+    def write(self, rows: pl.LazyFrame, file: IO[bytes] | pl.PartitionBy) -> None:
         rows.sink_ipc(file, compression=cast("Any", self.polars_compression), engine="streaming")
 
     def count(self, path: Path) -> int:

@@ -62,7 +62,18 @@ class Store(ABC):
 
     @abstractmethod
     def outputs(self, partition: Partition) -> tuple[str, ...]:
-        """Return where *partition* settles, as receipts have it."""
+        """Return where *partition* settles, as receipts have it; empty if only its rows tell."""
+
+    @abstractmethod
+    def found(self, partition: Partition) -> tuple[str, ...]:
+        """Return what lies in the store that only *partition* can have written."""
+
+    @abstractmethod
+    def intended(self, partition: Partition, run: str) -> tuple[str, ...]:
+        """Return what `stage` is about to make for *partition*, so that a kill leaves no riddle.
+
+        Its outputs, or where they are not known, the hidden folder in which they are staged.
+        """
 
     @abstractmethod
     def stage(self, partition: Partition, rows: pl.LazyFrame, run: str) -> list[StagedFile]:

@@ -16,7 +16,7 @@ class CsvStore(TextStore, kind="csv"):
 
     suffix = ".csv"
 
-    def write(self, rows: pl.LazyFrame, file: IO[bytes]) -> None:
+    def write(self, rows: pl.LazyFrame, file: IO[bytes] | pl.PartitionBy) -> None:
         rows.sink_csv(
             file,
             separator=self.options.get("separator", ","),

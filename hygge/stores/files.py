@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +12,18 @@ from hygge.errors import ConfigError
 from hygge.fingerprint import content_hash
 from hygge.flow import Section
 from hygge.partition import Partition
-from hygge.paths import normal
+from hygge.paths import located, normal
 from hygge.stores.base import Store
-from hygge.stores.staging import StagedFile, copy, staging
+from hygge.stores.fan_out import FanOut
+from hygge.stores.staging import (
+    StagedFile,
+    check_lengths,
+    check_place,
+    copy,
+    staging,
+    staging_folder,
+    temporary_path,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,6 +46,7 @@ class FilesStore(Store):
         self.path: str = normal(section.values["path"], root)
         self.compression: str = section.values.get("compression", self.default_compression)
         self.options: Mapping[str, Any] = section.values.get("options", {})
+        self.fan_out = FanOut.of(section)
         self._check_level()
 
     def _check_level(self) -> None:
@@ -63,10 +74,28 @@ class FilesStore(Store):
         return self.suffix
 
     def outputs(self, partition: Partition) -> tuple[str, ...]:
-        return (f"{self.path}/{partition.name}{self.ending()}",)
+        return () if self.fan_out else (self._whole(partition),)
+
+    def found(self, partition: Partition) -> tuple[str, ...]:
+        name = partition.name + self.ending()
+        if self.fan_out is None:
+            there = [name] if os.path.lexists(self.folder() / name) else []
+        else:
+            there = self.fan_out.found(self.folder(), name)
+        return tuple(f"{self.path}/{each}" for each in there)
+
+    def intended(self, partition: Partition, run: str) -> tuple[str, ...]:
+        if self.fan_out is None:
+            return self.outputs(partition)
+        return (located(str(temporary_path(self.root / self._whole(partition), run)), self.root),)
+
+    def _whole(self, partition: Partition) -> str:
+        return f"{self.path}/{partition.name}{self.ending()}"
 
     def stage(self, partition: Partition, rows: pl.LazyFrame, run: str) -> list[StagedFile]:
-        (final,) = self.outputs(partition)
+        if self.fan_out is not None:
+            return self._stage_in_folders(self.fan_out, partition, rows, run)
+        final = self._whole(partition)
         target = self.root / final
         with staging(final, target, run) as temporary:
             # Opened here: polars would open it by name a moment later, perhaps only after the
@@ -77,6 +106,21 @@ class FilesStore(Store):
                 StagedFile(final, target, temporary, content_hash(temporary), self.count(temporary))
             ]
 
+    def _stage_in_folders(
+        self, fan_out: FanOut, partition: Partition, rows: pl.LazyFrame, run: str
+    ) -> list[StagedFile]:
+        whole = self._whole(partition)
+        staged = []
+        with staging_folder(whole, self.root / whole, run) as folder:
+            for place, path in fan_out.sink(rows, self.write, folder):
+                final = f"{self.path}/{place}/{partition.name}{self.ending()}"
+                check_lengths(final)
+                check_place(final, self.root / final)
+                staged.append(
+                    StagedFile(final, self.root / final, path, content_hash(path), self.count(path))
+                )
+        return sorted(staged, key=lambda each: each.final)
+
     def stage_copy(self, partition: Partition, path: Path, run: str) -> tuple[StagedFile, str]:
         (final,) = self.outputs(partition)
         target = self.root / final
@@ -85,7 +129,7 @@ class FilesStore(Store):
             return StagedFile(final, target, temporary, digest, None), digest
 
     @abstractmethod
-    def write(self, rows: pl.LazyFrame, file: IO[bytes]) -> None:
+    def write(self, rows: pl.LazyFrame, file: IO[bytes] | pl.PartitionBy) -> None:
         """Write *rows*, in their order, to *file*; the same input gives the same bytes."""
 
     @abstractmethod
@@ -98,10 +142,18 @@ class FilesStore(Store):
             "path": self.path,
             "compression": self.section.values.get("compression"),
             "options": dict(self.options),
+            **self._spreading(),
         }
 
+    def _spreading(self) -> dict[str, Any]:
+        if self.fan_out is None:
+            return {}
+        columns = [name if every is None else [name, every] for name, every in self.fan_out.columns]
+        return {"partition_by": columns}
+
     def takes_bytes_of(self, kind: str) -> bool:
-        return kind == self.kind and "compression" not in self.section.values and not self.options
+        as_it_is = "compression" not in self.section.values and not self.options
+        return kind == self.kind and as_it_is and self.fan_out is None
 
 
 class TextStore(FilesStore):

@@ -16,7 +16,7 @@ class NdjsonStore(TextStore, kind="ndjson"):
 
     suffix = ".ndjson"
 
-    def write(self, rows: pl.LazyFrame, file: IO[bytes]) -> None:
+    def write(self, rows: pl.LazyFrame, file: IO[bytes] | pl.PartitionBy) -> None:
         rows.sink_ndjson(file, engine="streaming", **self.compressing())
 
     def count(self, path: Path) -> int:

@@ -17,7 +17,7 @@ class ParquetStore(FilesStore, kind="parquet"):
     suffix = ".parquet"
     default_compression = "zstd"
 
-    def write(self, rows: pl.LazyFrame, file: IO[bytes]) -> None:
+    def write(self, rows: pl.LazyFrame, file: IO[bytes] | pl.PartitionBy) -> None:
         rows.sink_parquet(
             file,
             compression=cast("Any", self.polars_compression),

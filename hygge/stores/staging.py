@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +15,11 @@ from pathlib import Path
 import xxhash
 
 from hygge.errors import HomeError, StoreError
+from hygge.events import RUN_ID
 from hygge.fingerprint import CHUNK, Signature, content_hash, text_hash
 from hygge.receipt import Output
+
+_TEMPORARY = re.compile(rf"\..*\.{RUN_ID}\.tmp", re.DOTALL)
 
 LONGEST_NAME = 255
 """Bytes that a file's name may have on the file systems in use."""
@@ -50,9 +55,12 @@ class StagedFile:
         with _store_errors(self.final):
             changed = not self._already_there()
             if changed:
-                os.replace(self.temporary, self.target)
+                with FOLDERS:
+                    _make_folder(self.final, self.target.parent)
+                    os.replace(self.temporary, self.target)
             else:
                 self.temporary.unlink()
+            self._remove_staging_folder()
             signature = Signature.of(os.lstat(self.target))
         return Output(self.final, self.hash, self.rows, signature), changed
 
@@ -67,6 +75,22 @@ class StagedFile:
     def discard(self) -> None:
         """Remove the file, if it is not in place yet."""
         self.temporary.unlink(missing_ok=True)
+        self._remove_staging_folder()
+
+    def _remove_staging_folder(self) -> None:
+        """Remove the folders in which the file was staged, if it was the last to leave them."""
+        if self.temporary.parent == self.target.parent:
+            return
+        with contextlib.suppress(OSError):
+            for folder in self.temporary.parents:
+                folder.rmdir()
+                if is_temporary(folder.name):
+                    return
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether *name* is that of something staged by some run."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def temporary_path(target: Path, run: str) -> Path:
@@ -85,16 +109,12 @@ def staging(final: str, target: Path, run: str) -> Iterator[Path]:
         StoreError: Writing failed; nothing is left behind.
     """
     temporary = temporary_path(target, run)
-    with _store_errors(final):
-        if target.is_dir() and not target.is_symlink():
-            raise StoreError(
-                f"'{final}' is a folder", final, "move it away: a file has to be written there"
-            )
-        with FOLDERS:
-            _make_folder(final, target.parent)
-            # Left by an earlier attempt of the same run; never written through if it is a link.
-            temporary.unlink(missing_ok=True)
-            temporary.touch(exist_ok=False)
+    check_place(final, target)
+    with _store_errors(final), FOLDERS:
+        _make_folder(final, target.parent)
+        # Left by an earlier attempt of the same run; never written through if it is a link.
+        temporary.unlink(missing_ok=True)
+        temporary.touch(exist_ok=False)
     try:
         yield temporary
     except BaseException:
@@ -102,6 +122,66 @@ def staging(final: str, target: Path, run: str) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def staging_folder(final: str, target: Path, run: str) -> Iterator[Path]:
+    """Hand out a hidden folder for what *target* stands for; it goes if that fails.
+
+    Raises:
+        StoreError: Writing failed; nothing is left behind.
+    """
+    folder = temporary_path(target, run)
+    with _store_errors(final), FOLDERS:
+        _make_folder(final, folder.parent)
+        remove_temporary(folder)
+        folder.mkdir()
+    try:
+        with _store_errors(final):
+            yield folder
+            if not any(folder.iterdir()):  # no rows, no files
+                folder.rmdir()
+    except BaseException:
+        with contextlib.suppress(OSError):
+            remove_temporary(folder)
+        raise
+
+
+def remove_temporary(path: Path) -> None:
+    """Remove what a run staged at *path*, a file or a folder; nothing there is fine.
+
+    Raises:
+        OSError: It can't be removed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def check_place(final: str, target: Path) -> None:
+    """Refuse to write *target* where a folder is.
+
+    Raises:
+        StoreError: A folder is there.
+    """
+    with _store_errors(final):
+        if target.is_dir() and not target.is_symlink():
+            raise StoreError(
+                f"'{final}' is a folder", final, "move it away: a file has to be written there"
+            )
+
+
+def check_lengths(final: str) -> None:
+    """Refuse *final* if a part of it is longer than file systems take.
+
+    Raises:
+        StoreError: So it is.
+    """
+    long = next((part for part in final.split("/") if len(os.fsencode(part)) > LONGEST_NAME), None)
+    if long is not None:
+        what = f"'{long[:40]}…' is too long to name a file or a folder"
+        raise StoreError(what, final, f"a name has at most {LONGEST_NAME} bytes")
 
 
 def _make_folder(final: str, folder: Path) -> None:

@@ -1,0 +1,57 @@
+"""This is where it is found out what a failed partition keeps from being moved further on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from hygge.plan import Decision
+from hygge.prepared import Prepared
+from hygge.state import State
+
+
+class Blocked:
+    """What is not to be moved in one flow, because of what failed in those that it waits for.
+
+    Args:
+        failed: Every task that failed in this run, or was kept from running.
+    """
+
+    def __init__(self, prepared: Prepared, failed: Mapping[str, object], state: State) -> None:
+        self._prepared = prepared
+        self._state = state
+        self._failed = [task for task in failed if task.partition(":")[0] in prepared.upstream]
+
+    def by(self, decision: Decision) -> list[str]:
+        """Return the failed tasks that a partition depends on.
+
+        A partition of one file depends on what wrote that file. A group of files may have got
+        another one from a partition that failed before it ever was moved. An input is read as a
+        whole, and a flow that is needed by name is needed as a whole.
+        """
+        if not self._failed or decision.partition is None:
+            return []
+        whole = [task for task in self._failed if self._is_needed_whole(task)]
+        if whole:
+            return whole
+        files = [*decision.partition.sources, *self._prepared.input_sources]
+        found = {self._writers[each.path] for each in files if each.path in self._writers}
+        if self._prepared.flow.home.values.get("partition", "file") != "file":
+            found.update(task for task in self._failed if self._state.receipt(task) is None)
+        return sorted(found)
+
+    def _is_needed_whole(self, task: str) -> bool:
+        flow, _, key = task.partition(":")
+        names = {flow, flow.partition(".")[0]}
+        return not key or bool(names & set(self._prepared.flow.needs))
+
+    @cached_property
+    def _writers(self) -> dict[str, str]:
+        """The failed task that wrote each file, as receipts have it, when it last succeeded."""
+        receipts = {task: self._state.receipt(task) for task in self._failed}
+        return {
+            output.path: task
+            for task, receipt in receipts.items()
+            if receipt is not None
+            for output in receipt.outputs
+        }

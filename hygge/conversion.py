@@ -1,0 +1,165 @@
+"""This is where columns get another type, and where the value that can't have it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hygge.datatypes import canonical_name, known_names, polars_type, type_name
+from hygge.errors import ConfigError, TransformError, did_you_mean, nearest
+from hygge.faults import fault, key_fault, no_column
+from hygge.flow import Section
+from hygge.partition import FILE, ROW, TRACE, Partition
+
+if TYPE_CHECKING:
+    import polars as pl
+
+DATE = "%Y-%m-%d"
+TIMES = ("%H:%M:%S%.f", "%H:%M")
+INSTANTS = (*(f"{DATE} {each}" for each in TIMES), DATE)
+"""How dates and times are read from text: ISO 8601, with a blank in place of the T."""
+
+
+def check_types(section: Section) -> None:
+    """Refuse a type of ``cast`` that has no such name. Needs no polars.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    for column, name in section.values.get("cast", {}).items():
+        if canonical_name(name) is None:
+            known = known_names()
+            near = nearest(name.lower(), known)
+            hint = did_you_mean(near, [near]) if near else f"as polars or SQL call it: {known[8]}"
+            place = section.place("cast", column)
+            raise ConfigError(f"no type '{name}'", str(place or ""), hint)
+
+
+def cast(section: Section, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Return *rows* with the types that ``cast`` asks for.
+
+    Raises:
+        TransformError: A column is missing, or nothing of its type can be converted.
+    """
+    import polars as pl
+
+    schema = rows.collect_schema()
+    wanted = _wanted(section, schema)
+    for column, dtype in wanted.items():
+        empty = pl.Series(column, [], dtype=schema[column]).to_frame()
+        try:
+            empty.select(_converted(column, schema[column], dtype))
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            what = (
+                f"the column '{column}' is {type_name(schema[column])}, "
+                f"which can't become {type_name(dtype)}"
+            )
+            raise fault(
+                section, ("cast", column), what, "convert it in 'select' or 'sql'"
+            ) from error
+    return rows.with_columns(_strictly(name, schema[name], dtype) for name, dtype in wanted.items())
+
+
+def examine(section: Section, rows: pl.LazyFrame, partition: Partition) -> None:
+    """Find the first value in *rows*, which are traced, that can't be converted.
+
+    Raises:
+        TransformError: This is the value. Returns if there is none.
+    """
+    import polars as pl
+
+    schema = rows.collect_schema()
+    for column, dtype in _wanted(section, schema).items():
+        lost = _converted(column, schema[column], dtype).is_null() & pl.col(column).is_not_null()
+        offending = rows.filter(lost)
+        count = offending.select(pl.len()).collect(engine="streaming").item()
+        if count:
+            first = offending.select(pl.col(column).alias("value"), *TRACE).sort(TRACE)
+            found = first.head(1).collect(engine="streaming").row(0, named=True)
+            source = partition.sources[found[FILE]].path
+            raise _impossible(section, column, dtype, found["value"], source, found[ROW], count)
+
+
+def _impossible(
+    section: Section, column: str, dtype: pl.DataType, value: Any, source: str, row: int, count: int
+) -> TransformError:
+    shown = f"'{value}'" if isinstance(value, str) else str(value)
+    more = "" if count == 1 else f", and {count - 1:,} more like it"
+    if len(shown) > 80:
+        shown = shown[:80] + "..."
+    where = f"row {row:,} of '{source}'{more}"
+    what = f"{shown} in the column '{column}' is no {type_name(dtype)}: {where}"
+    hint = "correct the value, or choose a type that can hold it"
+    return fault(section, ("cast", column), what, hint)
+
+
+def _wanted(section: Section, schema: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
+    """Return the types that ``cast`` asks for, without those that are there already."""
+    wanted = {}
+    for column, name in section.values["cast"].items():
+        if column not in schema:
+            known = [each for each in schema if each not in TRACE]
+            raise key_fault(section, ("cast", column), *no_column(column, known))
+        dtype = polars_type(name)
+        if dtype is not None and dtype != schema[column]:
+            wanted[column] = dtype
+    return wanted
+
+
+def _strictly(column: str, have: pl.DataType, want: pl.DataType) -> pl.Expr:
+    """Return the conversion that fails for a value that can't be converted."""
+    import polars as pl
+
+    if not _is_parsed(have, want):
+        return pl.col(column).cast(want)
+    parsed = _converted(column, have, want)
+    # polars has no way to fail but a conversion that does.
+    lost = pl.when(parsed.is_null()).then(pl.format("{} is no value", column))
+    return pl.coalesce(parsed, lost.cast(pl.Int32).cast(pl.Int64).cast(want)).alias(column)
+
+
+def _converted(column: str, have: pl.DataType, want: pl.DataType) -> pl.Expr:
+    """Return the conversion that makes null of a value that can't be converted."""
+    import polars as pl
+
+    text = pl.col(column)
+    if not _is_parsed(have, want):
+        return text.cast(want, strict=False)
+    if isinstance(want, pl.Boolean):
+        small = text.str.to_lowercase()
+        return pl.when(small == "true").then(True).when(small == "false").then(False).alias(column)
+    if isinstance(want, pl.Date):
+        return text.str.to_date(DATE, strict=False)
+    if isinstance(want, pl.Time):
+        return pl.coalesce(text.str.to_time(each, strict=False) for each in TIMES)
+    return _instant(text, want)
+
+
+def _instant(text: pl.Expr, want: pl.DataType) -> pl.Expr:
+    """Return *text* as a Datetime; without an offset it is taken for what its zone's clocks say."""
+    import polars as pl
+
+    assert isinstance(want, pl.Datetime)
+    unit, zone = want.time_unit, want.time_zone
+    blank = text.str.replace("T", " ", literal=True)
+    local = [blank.str.to_datetime(each, time_unit=unit, strict=False) for each in INSTANTS]
+    if zone is None:
+        return pl.coalesce(local)
+    offset = blank.str.replace(r"Z$", "+00:00")
+    instants = [
+        offset.str.to_datetime(f"{each}%:z", time_unit=unit, time_zone="UTC", strict=False)
+        for each in INSTANTS
+    ]
+    there = [
+        each.dt.replace_time_zone(zone, ambiguous="null", non_existent="null") for each in local
+    ]
+    return pl.coalesce([*(each.dt.convert_time_zone(zone) for each in instants), *there])
+
+
+def _is_parsed(have: pl.DataType, want: pl.DataType) -> bool:
+    """Tell whether text is to be read as something that polars' cast does not read."""
+    import polars as pl
+
+    return isinstance(have, pl.String) and isinstance(
+        want, (pl.Boolean, pl.Date, pl.Time, pl.Datetime)
+    )

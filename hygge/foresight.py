@@ -1,0 +1,71 @@
+"""This is where it is foreseen what moves because something before it in a chain moves."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+from hygge.plan import Decision, FlowPlan, Reason
+from hygge.prepared import Prepared
+
+
+def foreseen(now: FlowPlan, before: Mapping[str, FlowPlan]) -> FlowPlan:
+    """Return the plan *now* of a flow, with what may become stale because of the plans *before*.
+
+    What is foreseen need not come true: a move that writes the same bytes changes nothing for
+    those behind it. What comes true was foreseen, but for partitions that don't exist yet; the
+    flows that may bring such are in `waits_for`.
+    """
+    prepared = now.prepared
+    if prepared is None or now.error is not None:
+        return now
+    moving = [before[name] for name in prepared.upstream if not _is_quiet(before[name])]
+    if not moving:
+        return now
+    writers = _writers(moving)
+    decisions = tuple(
+        dataclasses.replace(each, reason=_reason(each, prepared, moving, writers))
+        if each.reason is None
+        else each
+        for each in now.decisions
+    )
+    return dataclasses.replace(
+        now, decisions=decisions, waits_for=tuple(each.name for each in moving)
+    )
+
+
+def _is_quiet(plan: FlowPlan) -> bool:
+    return plan.is_settled and not plan.waits_for
+
+
+def _writers(moving: list[FlowPlan]) -> dict[str, str]:
+    """Return the stale task that wrote, or will write, each file, by path."""
+    return {path: task for plan in moving for path, task in _stale_outputs(plan)}
+
+
+def _stale_outputs(plan: FlowPlan) -> Iterator[tuple[str, str]]:
+    for decision in plan.decisions:
+        if decision.reason is not None:
+            for output in decision.receipt.outputs if decision.receipt else ():
+                yield output.path, decision.task
+            if decision.partition is not None and plan.prepared is not None:
+                for path in plan.prepared.store.outputs(decision.partition):
+                    yield path, decision.task
+
+
+def _reason(
+    decision: Decision, prepared: Prepared, moving: list[FlowPlan], writers: Mapping[str, str]
+) -> Reason | None:
+    partition = decision.partition
+    if partition is None:
+        return None
+    files = (*partition.sources, *prepared.input_sources)
+    task = next((writers[each.path] for each in files if each.path in writers), None)
+    if task is None and _reads_whole(prepared):
+        task = moving[0].name
+    return None if task is None else Reason("upstream changed", f"'{task}' is to be moved first")
+
+
+def _reads_whole(prepared: Prepared) -> bool:
+    """Tell whether each partition of the flow reads all that another flow writes."""
+    return prepared.flow.home.values.get("partition") == "all" or bool(prepared.inputs)

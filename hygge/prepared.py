@@ -1,0 +1,136 @@
+"""This is where the parts of a flow are made ready to be planned and moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hygge.checks import Checks
+from hygge.contract import Contract
+from hygge.errors import HomeError
+from hygge.flow import Flow
+from hygge.homes.base import Home
+from hygge.partition import Partition, Source
+from hygge.paths import located
+from hygge.stores.base import Store
+from hygge.stores.staging import temporary_path
+from hygge.transform import Transform
+
+if TYPE_CHECKING:
+    import polars as pl
+
+DATA_FORMAT = 1
+"""Version of how rows become bytes; raised when the same rows would be written differently."""
+
+QUARANTINE = "data/quarantine"
+"""Below this, from the root, rows that failed a check are set aside, a folder for each flow."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """Another table that the transform of a flow reads."""
+
+    home: Home
+    partitions: tuple[Partition, ...] = ()
+    """All of them, as they were listed when the flow was planned."""
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Every file of the table."""
+        return tuple(source for each in self.partitions for source in each.sources)
+
+    def scan(self, name: str) -> pl.LazyFrame:
+        """Return the rows of the table called *name*; a column that a file lacks is null there.
+
+        Raises:
+            HomeError: It has no files, or one of them can't be read.
+        """
+        import polars as pl
+
+        if not self.partitions:
+            raise HomeError(f"the input '{name}' has no files", "", "see what should write them")
+        frames = [self.home.scan(partition) for partition in self.partitions]
+        return frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A flow that is ready to be planned and moved."""
+
+    flow: Flow
+    home: Home
+    store: Store
+    root: Path
+    """The project's root."""
+    transform: Transform
+    checks: Checks
+    contract: Contract
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    """Other tables by name, in order of the names."""
+    upstream: tuple[str, ...] = ()
+    """Flows that are brought up to date before this one, in order of their names."""
+    chained: bool = False
+    """Whether the home lies in the store of one of them."""
+    gone: bool = False
+    """Whether it is an entity that is remembered, but no longer there."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What in the configuration can change a partition's result; for the config hash."""
+        more = {
+            "transform": self.transform.fingerprint(),
+            "checks": self.checks.fingerprint(),
+            "schema": self.contract.fingerprint(),
+            "inputs": {name: each.home.reading() for name, each in self.inputs.items()},
+        }
+        reading, writing = self.home.reading(), self.store.writing()
+        written = {key: value for key, value in more.items() if value}
+        return {"home": reading, "store": writing, "format": DATA_FORMAT, **written}
+
+    @property
+    def on_removed(self) -> str:
+        """What becomes of outputs whose source is gone: ``delete``, ``keep`` or ``error``."""
+        return str(self.flow.store.values.get("on_removed", "delete"))
+
+    @property
+    def input_sources(self) -> tuple[Source, ...]:
+        """Every file of every input."""
+        return tuple(source for each in self.inputs.values() for source in each.sources)
+
+    def copies(self, partition: Partition) -> bool:
+        """Tell whether the bytes of *partition* are what the store would write."""
+        kind = self.home.copyable(partition)
+        as_they_are = self.transform.is_empty and self.checks.is_empty
+        return as_they_are and kind is not None and self.store.takes_bytes_of(kind)
+
+    def quarantine(self) -> Store:
+        """Return where rows go that failed a check."""
+        path = f"{QUARANTINE}/{self.flow.name.replace('.', '/')}"
+        return Store.create({"type": "parquet", "path": path}, self.root)
+
+    def spool(self, partition: Partition) -> str:
+        """Return what the file stands for in which rows wait for their checks."""
+        return located(str(self.store.folder() / f"{partition.name}.spool"), self.root)
+
+    def intended(self, partition: Partition, run: str) -> tuple[str, ...]:
+        """Return what a move of *partition* is about to make, outputs and temporary things."""
+        if self.checks.is_empty:
+            return self.store.intended(partition, run)
+        spool = temporary_path(self.root / self.spool(partition), run)
+        return (
+            *self.store.intended(partition, run),
+            *self.quarantine().intended(partition, run),
+            located(str(spool), self.root),
+        )
+
+    def found(self, partition: Partition) -> tuple[str, ...]:
+        """Return what lies on the disk that only *partition* can have written."""
+        if self.checks.is_empty:
+            return self.store.found(partition)
+        return (*self.store.found(partition), *self.quarantine().found(partition))
+
+    def floors(self) -> Iterable[Path]:
+        """Return the folders that stay even when they are empty."""
+        return (self.store.folder(), self.root / QUARANTINE)
