@@ -166,9 +166,8 @@ def _canonical(section: Section, column: str, written: str) -> str:
     canonical = canonical_name(written)
     if canonical is None:
         near = nearest(written.lower(), known_names())
-        hint = f"did you mean '{near}'?" if near else "use a name of polars or of SQL: int64, text"
-        place = str(section.place(column) or "")
-        raise ConfigError(f"unknown type '{written}' of the column '{column}'", place, hint)
+        hint = f"did you mean '{near}'?" if near else "as polars or SQL call it: int64"
+        raise ConfigError(f"no type '{written}'", str(section.place(column) or ""), hint)
     return canonical
 
 

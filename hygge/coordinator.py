@@ -197,6 +197,8 @@ class Coordinator:
             )
             partitions = self._listed(prepared.home, prepared.chained or prepared.gone)
             gone = self._gone(prepared, partitions)
+            if not partitions and not gone and _must_have_files(prepared):
+                raise _no_files(prepared.flow)
         except HyggeError as error:
             return FlowPlan(name, prepared, error=error)
         return FlowPlan(name, prepared, (*self._decided(prepared, partitions), *gone))
@@ -281,6 +283,20 @@ def _check_store(flow: Flow, folders: Mapping[str, str]) -> None:
     for name, other in folders.items():
         if name != flow.name and (contains(other, folder) or contains(folder, other)):
             raise _shared_store(flow, name, folder == other)
+
+
+def _must_have_files(prepared: Prepared) -> bool:
+    """Tell whether a home without files is a mistake: an entity is written down because it is."""
+    return "." in prepared.flow.name and not prepared.chained and not prepared.gone
+
+
+def _no_files(flow: Flow) -> HomeError:
+    return flow.home.error(
+        HomeError,
+        f"the entity '{flow.name.partition('.')[2]}' has no files in '{flow.home.values['path']}'",
+        "put some there, or take the entity out",
+        "path",
+    )
 
 
 def _store_in_home(flow: Flow) -> ConfigError:

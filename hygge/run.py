@@ -144,8 +144,7 @@ class Run:
         mine = [
             output
             for output in dict.fromkeys(outputs)
-            if real(output, self.project.root) not in kept
-            and self._may_remove(flow, output)
+            if real(output, self.project.root) not in kept and self._may_remove(flow, output)
         ]
         return remove(mine, self.project.root, set(floors))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hygge.contract import Columns
 from hygge.datatypes import type_name
-from hygge.errors import StoreError
+from hygge.errors import StoreError, TransformError
 from hygge.partition import TRACE, Partition
 from hygge.prepared import Prepared
 from hygge.stores.staging import StagedFile, staging, store_error
@@ -66,6 +66,10 @@ class Shaping:
             return self._from_rows()
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise self._explained(error) from error
+        except TransformError:
+            # A function that reads rows itself stumbles over a source that is broken.
+            self._examine_sources()
+            raise
 
     def _copied(self) -> Shaped:
         home, store = self.prepared.home, self.prepared.store
@@ -149,10 +153,7 @@ class Shaping:
             TransformError: It was the transform.
         """
         prepared = self.prepared
-        prepared.home.examine(self.partition)
-        for each in prepared.inputs.values():
-            for partition in each.partitions:
-                each.home.examine(partition)
+        self._examine_sources()
         if not prepared.transform.is_empty:
             prepared.transform.examine(prepared.home.trace(self.partition), self._context())
         final = next(
@@ -162,6 +163,12 @@ class Shaping:
             return store_error(final, error)
         problem = str(error).split("\n")[0]
         return StoreError(f"'{final}' can't be written: {problem}", final)
+
+    def _examine_sources(self) -> None:
+        self.prepared.home.examine(self.partition)
+        for each in self.prepared.inputs.values():
+            for partition in each.partitions:
+                each.home.examine(partition)
 
 
 def columns_of(rows: pl.LazyFrame) -> Columns:

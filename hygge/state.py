@@ -183,7 +183,7 @@ class State:
             connection.execute("INSERT OR IGNORE INTO configs VALUES (?, ?)", row)
 
     def columns(self, digest: str) -> tuple[tuple[str, str], ...]:
-        """Return the (name, type) of the columns whose hash is *digest*; empty if not remembered."""
+        """Return the (name, type) of the columns remembered by *digest*; empty if they are not."""
         rows = self._file.select("SELECT config FROM configs WHERE hash = ?", (digest,))
         return tuple((name, kind) for name, kind in json.loads(rows[0][0])) if rows else ()
 

@@ -259,7 +259,9 @@ def task_hygge() -> Iterator[Task]:
         else:
             yield from _tasks_of(flow, invocation.run, state)
     for file, members in files.items():
-        yield GroupTask(file, members, f"{len(members)} entities")
+        yield GroupTask(
+            file, members, f"{len(members)} {'entity' if len(members) == 1 else 'entities'}"
+        )
 
 
 def _tasks_of(plan: FlowPlan, run: Run | None, state: State) -> Iterator[Task]:

@@ -95,7 +95,7 @@ def test_evolve_shows_both_sides_of_the_columns_in_conflict_only() -> None:
         "    delay   int64 -> string\n"
         "    tailnum string -> int64\n"
         "  at flows/flights.yml:1:9  schema: evolve\n"
-        "                            ^\n"
+        "                                    ^\n"
         "  try: cast 'delay': transform: {cast: {delay: int64}}"
     )
 
@@ -122,7 +122,7 @@ def test_freeze_shows_every_difference() -> None:
         "  + gate    string\n"
         "  - tailnum string\n"
         "  at flows/flights.yml:1:9  schema: freeze\n"
-        "                            ^\n"
+        "                                    ^\n"
         "  try: cast 'delay': transform: {cast: {delay: int64}}, or write 'schema: evolve'"
     )
 
@@ -173,7 +173,7 @@ def test_other_columns_than_the_written_ones_are_refused() -> None:
         "    year int32 -> int64\n"
         "  - gate string\n"
         "  at flows/flights.yml:1:9  schema: {year: int32, tailnum: text, gate: text}\n"
-        "                            ^\n"
+        "                                    ^\n"
         "  try: cast 'year': transform: {cast: {year: int32}}, or change 'schema'"
     )
 
@@ -183,7 +183,7 @@ def test_unknown_type_is_refused_with_a_near_miss() -> None:
         contract("{year: int46}")
 
     assert str(error.value) == (
-        "unknown type 'int46' of the column 'year'\n"
+        "no type 'int46'\n"
         "  at flows/flights.yml:1:16  schema: {year: int46}\n"
         "                                            ^\n"
         "  try: did you mean 'int4'?"
@@ -194,7 +194,7 @@ def test_unknown_type_that_resembles_none_is_refused_with_examples() -> None:
     with pytest.raises(ConfigError) as error:
         contract("{year: zzz}")
 
-    assert error.value.hint == "use a name of polars or of SQL: int64, text"
+    assert error.value.hint == "as polars or SQL call it: int64"
 
 
 def test_no_columns_are_no_contract() -> None:
@@ -204,7 +204,7 @@ def test_no_columns_are_no_contract() -> None:
     assert str(error.value) == (
         "'schema' names no columns\n"
         "  at flows/flights.yml:1:9  schema: {}\n"
-        "                            ^\n"
+        "                                    ^\n"
         "  try: name each column with its type, or remove it"
     )
 
@@ -246,14 +246,14 @@ def test_creating_a_contract_loads_no_polars() -> None:
 
 
 def test_many_partitions_with_equal_columns_cost_little() -> None:
-    wide = tuple((f"column_{i}", "int64") for i in range(100))
+    wide = tuple((f"column_{i}", "int64") for i in range(500))
     others = [(f"f:{i}", wide) for i in range(10_000)]
     began = time.perf_counter()
     told = contract("evolve").compare("f:x", (*wide, ("new", "int8")), others)
     seconds = time.perf_counter() - began
 
     assert told == ("new column 'new' (int8)",)
-    assert seconds < 0.1  # takes 3 ms; comparing each with each takes seconds
+    assert seconds < 0.1  # takes 3 ms; hashing each of them takes 0.4 s
 
 
 # Laws

@@ -59,7 +59,7 @@ class Checks:
 
         Args:
             sources: The files that the hidden column `FILE` counts, if *rows* have it.
-            now: What freshness is measured at; in UTC if it has no offset.
+            now: What freshness is measured at; it has an offset. Values without one are in UTC.
 
         Raises:
             CheckFailed: Checks that stop the partition do not hold: all of them, in one error.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import struct
 import zoneinfo
 from decimal import Decimal
 from fractions import Fraction
@@ -78,8 +77,7 @@ def measured(value: Any, dtype: pl.DataType) -> Fraction | float | str | bool:
     if isinstance(dtype, pl.Boolean):
         return bool(_of(value, "true or false", bool))
     if dtype.is_float():
-        number = float(_of(value, "a number", int, float))
-        return _single(number) if isinstance(dtype, pl.Float32) else number
+        return float(_of(value, "a number", int, float))
     if dtype.is_numeric():
         scale = dtype.scale if isinstance(dtype, pl.Decimal) else 0
         return _number(_of(value, "a number", int, float)) * int(10**scale)
@@ -110,13 +108,6 @@ def _number(value: int | float) -> Fraction:
         return BEYOND if value > 0 else -BEYOND
     # By its text: 0.1 is meant as it was written, not as the nearest float.
     return Fraction(Decimal(str(value)))
-
-
-def _single(value: float) -> float:
-    try:
-        return float(struct.unpack("f", struct.pack("f", value))[0])
-    except OverflowError:
-        return math.copysign(math.inf, value)
 
 
 def _parsed(value: Any, cls: Any) -> Any:

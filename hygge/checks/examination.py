@@ -29,7 +29,7 @@ class Examination:
     left: Table
     """The rows that are not set aside, so far."""
     now: datetime
-    """What freshness is measured at."""
+    """What freshness is measured at; with an offset."""
     removed: int = 0
     """How many rows are set aside."""
     findings: dict[int, Finding] = field(default_factory=dict)
@@ -125,8 +125,7 @@ class Examination:
             self._told(i, f"'{column}' has no newest value: {nothing}")
             return
         dtype = self.left.types[column]
-        now = self.now if self.now.tzinfo else self.now.replace(tzinfo=UTC)
-        age = (now - _EPOCH) // _MICROSECOND - exact.microseconds(newest, dtype)
+        age = (self.now - _EPOCH) // _MICROSECOND - exact.microseconds(newest, dtype)
         if age > seconds_of(most) * 1_000_000:
             at = exact.instant_text(newest, dtype)
             self._told(i, f"the newest '{column}' is {at}, {span_text(age)} old: more than {most}")

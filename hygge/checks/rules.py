@@ -14,6 +14,7 @@ from hygge.checks.wording import list_of, shown
 from hygge.checks.written import Entry
 from hygge.datatypes import type_name
 from hygge.errors import CheckFailed, did_you_mean
+from hygge.transform.faults import plain
 
 if TYPE_CHECKING:
     import polars as pl
@@ -238,8 +239,8 @@ def _expression(entry: Entry, schema: Schema) -> Iterator[Rule]:
     try:
         held = pl.sql_expr(text)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        problem = str(error).split("\n")[0]
-        raise entry.broken(f"{shown(text)} is no SQL expression: {problem}") from error
+        what = f"{shown(text)} is no SQL expression: {plain(error)}"
+        raise entry.broken(what) from error
     columns = tuple(dict.fromkeys(held.meta.root_names()))
     for column in columns:
         _type_of(entry, column, schema)
@@ -256,8 +257,7 @@ def _expression(entry: Entry, schema: Schema) -> Iterator[Rule]:
 
 def unusable(entry: Entry, error: BaseException) -> CheckFailed:
     """Build the error for an expression that polars refuses, or that fails on a value."""
-    problem = str(error).strip().split("\n")[0]
-    what = f"{shown(entry.wanted)} can't be evaluated: {problem}"
+    what = f"{shown(entry.wanted)} can't be evaluated: {plain(error)}"
     return entry.broken(what, "mend the expression")
 
 

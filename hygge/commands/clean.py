@@ -8,7 +8,7 @@ from typing import Any
 import doit.cmd_clean
 
 from hygge import tasks
-from hygge.commands.telling import Telling
+from hygge.commands.telling import Telling, expanded
 
 
 class Clean(Telling, doit.cmd_clean.Clean):  # type: ignore[misc]
@@ -18,6 +18,7 @@ class Clean(Telling, doit.cmd_clean.Clean):  # type: ignore[misc]
         if tasks.current.plan is not None:
             self.dep_manager.backend.kept = frozenset()
             self.dep_manager.backend.begin()
+            options["pos_args"] = expanded(options["pos_args"] or [], self.task_list)
         super()._execute(**options)
 
     _execute.__signature__ = inspect.signature(doit.cmd_clean.Clean._execute)  # type: ignore[attr-defined]

@@ -81,10 +81,16 @@ def no_task(name: str, known: list[str]) -> UsageError:
 
 
 def expanded(names: list[str], task_list: list[Any]) -> list[str]:
-    """Return *names* with each pattern replaced by the tasks it matches."""
+    """Return *names* with each pattern replaced by the tasks it matches, a flow by its entities."""
     known = [task.name for task in task_list]
+    groups = {
+        task.name: [each.name for each in task_list if each.subtask_of == task.name]
+        for task in task_list
+        if isinstance(task, tasks.GroupTask) and not isinstance(task, tasks.FlowTask)
+    }
     found = (fnmatch.filter(known, each) or [each] if "*" in each else [each] for each in names)
-    return list(itertools.chain.from_iterable(found))
+    whole = (groups.get(each, [each]) for each in itertools.chain.from_iterable(found))
+    return list(dict.fromkeys(itertools.chain.from_iterable(whole)))
 
 
 def tell_broken(task_list: list[Any]) -> bool:

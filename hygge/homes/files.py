@@ -145,15 +145,18 @@ class FilesHome(Home):
         return {"type": self.kind, "partition": self.partition, "options": dict(self.options)}
 
     def is_missing(self) -> bool:
-        path = self.root / self.path
-        return not glob.has_magic(self.path) and not os.path.lexists(path)
+        fixed = self.path
+        while glob.has_magic(fixed):
+            fixed = os.path.dirname(fixed)
+        return not os.path.lexists(self.root / fixed)
 
     def overlaps(self, folder: Path) -> bool:
         home = os.path.realpath(self.root / self.path)
         other = os.path.realpath(folder)
-        if os.path.isdir(home) or self.is_missing():
+        plain = not glob.has_magic(self.path)
+        if os.path.isdir(home) or (plain and self.is_missing()):
             return contains(home, other) or contains(other, home)
-        files = Listing(self.section, self.root).files(self.suffixes)
+        files = () if self.is_missing() else Listing(self.section, self.root).files(self.suffixes)
         if any(contains(other, os.path.realpath(file.path)) for file in files):
             return True
         # A glob may lie beside a store as long as it will find nothing in it.

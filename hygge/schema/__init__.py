@@ -41,6 +41,9 @@ def composed(name: str) -> dict[str, Any]:
     schema = read(name)
     if name != "flow":
         return schema
+    # The keys of a file with entities may stand with each of them.
+    required = {"required": schema.pop("required")}
+    schema |= {"if": {"not": {"required": ["entities"]}}, "then": required}
     schema["$defs"] = {}
     for section in SECTIONS:
         known = kinds(section)

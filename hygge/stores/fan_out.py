@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from hygge.datatypes import type_name
 from hygge.errors import ConfigError, StoreError, did_you_mean
 from hygge.flow import Section
 from hygge.paths import hive_folder
@@ -147,10 +148,10 @@ class FanOut:
         import polars as pl
 
         if every and not isinstance(dtype, pl.Date | pl.Datetime):
-            what = f"the column '{name}' is no date or time: it is {dtype}"
+            what = f"the column '{name}' is no date or time: it is {type_name(dtype)}"
             hint = "cast it under transform, or leave out 'every'"
         elif dtype.is_nested() or dtype in (pl.Binary, pl.Object):
-            what = f"the values of the column '{name}' can't name folders: it is {dtype}"
+            what = f"the values of the column '{name}' can't name folders: it is {type_name(dtype)}"
             hint = "spread the rows by another column"
         else:
             return

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hygge import conversion, order, query
 from hygge.errors import ConfigError, TransformError
-from hygge.faults import fault, key_fault, no_column, plain
 from hygge.flow import Section
 from hygge.partition import TRACE, Partition
-from hygge.polish import polish
-from hygge.python_function import Function
-from hygge.query import SELF, Sql
+from hygge.transform import conversion, order, query
+from hygge.transform.faults import fault, key_fault, no_column, plain
+from hygge.transform.polish import polish
+from hygge.transform.python_function import Function
+from hygge.transform.query import SELF, Sql
 
 if TYPE_CHECKING:
     import polars as pl
@@ -146,7 +146,7 @@ class Transform:
             "cast": lambda rows, _: conversion.cast(self._section, rows),
             "sql": self._sql,
             "python": self._python,
-            "polish": lambda rows, context: polish(self._section, rows, context.run, TRACE),
+            "polish": lambda rows, context: polish(self._section, rows, context.run),
         }
         return steps[name](rows, context)
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hygge.datatypes import canonical_name, known_names, polars_type, type_name
-from hygge.errors import ConfigError, TransformError, did_you_mean, nearest
-from hygge.faults import fault, key_fault, no_column
+from hygge.errors import ConfigError, TransformError, nearest
 from hygge.flow import Section
 from hygge.partition import FILE, ROW, TRACE, Partition
+from hygge.transform.faults import fault, key_fault, no_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,6 +20,12 @@ INSTANTS = (*(f"{DATE} {each}" for each in TIMES), DATE)
 """How dates and times are read from text: ISO 8601, with a blank in place of the T."""
 
 
+LONGEST = 80
+"""Characters of a value that are shown."""
+
+_COMMON = "string, boolean, int64, float64, date, datetime[us]"
+
+
 def check_types(section: Section) -> None:
     """Refuse a type of ``cast`` that has no such name. Needs no polars.
 
@@ -28,9 +34,8 @@ def check_types(section: Section) -> None:
     """
     for column, name in section.values.get("cast", {}).items():
         if canonical_name(name) is None:
-            known = known_names()
-            near = nearest(name.lower(), known)
-            hint = did_you_mean(near, [near]) if near else f"as polars or SQL call it: {known[8]}"
+            near = nearest(name.lower(), known_names())
+            hint = f"did you mean '{near}'?" if near else f"a name of polars or SQL: {_COMMON}"
             place = section.place("cast", column)
             raise ConfigError(f"no type '{name}'", str(place or ""), hint)
 
@@ -39,24 +44,10 @@ def cast(section: Section, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Return *rows* with the types that ``cast`` asks for.
 
     Raises:
-        TransformError: A column is missing, or nothing of its type can be converted.
+        TransformError: A column is missing.
     """
-    import polars as pl
-
     schema = rows.collect_schema()
     wanted = _wanted(section, schema)
-    for column, dtype in wanted.items():
-        empty = pl.Series(column, [], dtype=schema[column]).to_frame()
-        try:
-            empty.select(_converted(column, schema[column], dtype))
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            what = (
-                f"the column '{column}' is {type_name(schema[column])}, "
-                f"which can't become {type_name(dtype)}"
-            )
-            raise fault(
-                section, ("cast", column), what, "convert it in 'select' or 'sql'"
-            ) from error
     return rows.with_columns(_strictly(name, schema[name], dtype) for name, dtype in wanted.items())
 
 
@@ -71,23 +62,36 @@ def examine(section: Section, rows: pl.LazyFrame, partition: Partition) -> None:
     schema = rows.collect_schema()
     for column, dtype in _wanted(section, schema).items():
         lost = _converted(column, schema[column], dtype).is_null() & pl.col(column).is_not_null()
-        offending = rows.filter(lost)
-        count = offending.select(pl.len()).collect(engine="streaming").item()
+        offending = rows.filter(lost).select(pl.col(column).alias("value"), *TRACE)
+        try:
+            count = offending.select(pl.len()).collect(engine="streaming").item()
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            have, want = type_name(schema[column]), type_name(dtype)
+            what = f"the column '{column}' is {have}, which can't become {want}"
+            hint = "convert it in 'select' or 'sql'"
+            raise fault(section, ("cast", column), what, hint) from error
         if count:
-            first = offending.select(pl.col(column).alias("value"), *TRACE).sort(TRACE)
-            found = first.head(1).collect(engine="streaming").row(0, named=True)
-            source = partition.sources[found[FILE]].path
-            raise _impossible(section, column, dtype, found["value"], source, found[ROW], count)
+            first = offending.sort(TRACE).head(1).collect(engine="streaming")
+            raise _impossible(section, column, dtype, partition, first, count)
 
 
 def _impossible(
-    section: Section, column: str, dtype: pl.DataType, value: Any, source: str, row: int, count: int
+    section: Section,
+    column: str,
+    dtype: pl.DataType,
+    partition: Partition,
+    first: pl.DataFrame,
+    count: int,
 ) -> TransformError:
+    """Build the error for *count* values that can't be converted, of which *first* has one."""
+    found: dict[str, Any] = first.row(0, named=True)
+    value = found["value"]
     shown = f"'{value}'" if isinstance(value, str) else str(value)
+    if len(shown) > LONGEST:
+        shown = shown[:LONGEST] + "..."
+    source = partition.sources[found[FILE]].path
     more = "" if count == 1 else f", and {count - 1:,} more like it"
-    if len(shown) > 80:
-        shown = shown[:80] + "..."
-    where = f"row {row:,} of '{source}'{more}"
+    where = f"row {found[ROW]:,} of '{source}'{more}"
     what = f"{shown} in the column '{column}' is no {type_name(dtype)}: {where}"
     hint = "correct the value, or choose a type that can hold it"
     return fault(section, ("cast", column), what, hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import copy
 import inspect
 import os
 import threading
@@ -14,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hygge.errors import ConfigError, HyggeError, TransformError, nearest
-from hygge.faults import first_line
 from hygge.flow import Section
-from hygge.modules import Folder, Modules, Source, nameless, sources_of, syntax_tree
 from hygge.partition import Partition
 from hygge.paths import contains, located, normal
+from hygge.transform.faults import first_line
+from hygge.transform.modules import Folder, Modules, Source, nameless, sources_of, syntax_tree
 
 if TYPE_CHECKING:
     import polars as pl
@@ -161,7 +162,7 @@ class Function:
     def _arguments(
         self, function: Any, partition: Partition, inputs: Mapping[str, pl.LazyFrame]
     ) -> dict[str, Any]:
-        params = dict(self.section.values.get("params", {}))
+        params = copy.deepcopy(self.section.values.get("params", {}))
         given = {**inputs, "partition": partition, "params": params}
         parameters = list(inspect.signature(function).parameters.values())[1:]
         kinds = {each.kind for each in parameters}

@@ -34,6 +34,7 @@ _KEEPING_ORDER = ("SELECT [", "SLICE[", "WITH_COLUMNS:", "simple π", "[", "FILT
 
 _SORT = re.compile(r"SORT BY (?:\[(?P<options>\w.*?\]?)\] )?\[(?P<keys>.*)\]")
 _COLUMN = re.compile(r'col\("(?P<name>[^"]*)"\)')
+_ALIAS = re.compile(r'\.alias\("(?P<name>[^"]*)"\)$')
 _TOKEN = re.compile(
     r"(?P<blank>\s+|--[^\n]*|/\*.*?\*/)"
     r"|'(?:[^']|'')*'"
@@ -173,15 +174,35 @@ def _keys(line: str, above: list[str], columns: list[str]) -> list[Key] | None:
 
 def _unchanged(name: str, above: list[str]) -> bool:
     """Tell whether the column *name* of the result is still what was sorted by."""
-    column = re.escape(f'col("{name}")')
+    column = f'col("{name}")'
     for line in above:
-        if line.startswith("SELECT [") and not re.search(rf"[\[ ]{column}[,\]]", line):
+        parts = _parts(line)
+        if line.startswith("SELECT [") and column not in parts:
             return False
-        if line.startswith("[") and f'"{name}"' in re.sub(rf"[\[ ]{column}[,\]]", "", line):
-            return False
-        if f'.alias("{name}")' in line:
+        if any(f'"{name}"' in each and not _leaves(each, column, name) for each in parts):
             return False
     return True
+
+
+def _leaves(part: str, column: str, name: str) -> bool:
+    """Tell whether *part*, which mentions the column *name*, makes another one or leaves it."""
+    alias = _ALIAS.search(part)
+    return part == column if alias is None else alias["name"] != name
+
+
+def _parts(line: str) -> list[str]:
+    """Return the expressions of the list that *line* of a plan holds; empty if it holds none."""
+    listed = line.removeprefix("SELECT ").strip()
+    if not (listed.startswith("[") and listed.endswith("]")):
+        return []
+    parts, depth = [""], 0
+    for match in _TOKEN.finditer(listed[1:-1]):
+        depth += (match[0] in "([{") - (match[0] in ")]}")
+        if match[0] == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += match[0]
+    return [each.strip() for each in parts]
 
 
 def _flags(options: str | None, name: str, count: int) -> list[bool]:

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import datetime
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hygge.faults import fault, no_column
 from hygge.flow import Section
+from hygge.partition import TRACE
+from hygge.transform.faults import fault, no_column
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def polish(
-    section: Section, rows: pl.LazyFrame, run: datetime.datetime
-) -> pl.LazyFrame:
+def polish(section: Section, rows: pl.LazyFrame, run: datetime.datetime) -> pl.LazyFrame:
     """Return *rows* as ``polish`` asks: names first, then constants, hashes and timestamps.
 
-    Args:
-        run: When the run began.
-        hidden: Columns that are carried along untouched.
+    What traces the rows is carried along untouched. *run* is when the run began.
 
     Raises:
         TransformError: Two columns would have one name, or one to be hashed is missing.
     """
     wanted = section.values["polish"]
     if "columns" in wanted:
-        rows = rows.rename(_new_names(section, rows.collect_schema().names(), hidden))
+        rows = rows.rename(_new_names(section, rows.collect_schema().names()))
     for i, each in enumerate(wanted.get("constants", ())):
         at = ("polish", "constants", i)
         rows = _with_column(section, rows, at, each["name"], _constant(each["value"]))
@@ -70,12 +67,12 @@ def _instant(instant: datetime.datetime) -> pl.Expr:
 # Names
 
 
-def _new_names(section: Section, names: Iterable[str], hidden: Collection[str]) -> dict[str, str]:
+def _new_names(section: Section, names: Iterable[str]) -> dict[str, str]:
     """Return the columns' new names by their old ones."""
     options = section.values["polish"]["columns"]
     taken: dict[str, str] = {}
     for name in names:
-        if name in hidden:
+        if name in TRACE:
             continue
         new = clean_name(name, **options)
         if not new:
@@ -172,7 +169,7 @@ def _hash_id(
     for i, column in enumerate(wanted["from_columns"]):
         keys = (*at, "from_columns", i)
         if column not in schema:
-            known = [each for each in schema if not each.startswith("__hygge_")]
+            known = [each for each in schema if each not in TRACE]
             raise fault(section, keys, *no_column(column, known))
         if schema[column].is_nested() or schema[column].is_object():
             what = f"the column '{column}' can't be hashed: it holds more than one value a row"

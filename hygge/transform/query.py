@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hygge import order
 from hygge.document import Place
 from hygge.errors import TransformError, did_you_mean
-from hygge.faults import first_line, no_column, place_within, plain
 from hygge.flow import Section
+from hygge.transform import order
+from hygge.transform.faults import first_line, no_column, place_within, plain
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,7 +35,8 @@ _NOT_BOOLEAN = re.compile(r"filter predicate must be of type `Boolean`, got `(?P
 _SUBQUERY = re.compile(r"subplan|_POLARS_TMP_SQL")
 
 _QUERY = re.compile(r"(?:\s|\(|--[^\n]*|/\*.*?\*/)*(?P<word>\w*)", re.DOTALL)
-_QUERY_WORDS = ("select", "with", "from", "values")
+_COMMANDS = ("create", "delete", "drop", "explain", "insert", "show", "truncate", "update")
+"""What polars takes, in part, but what returns no rows that anybody wants to keep."""
 
 
 @dataclass(frozen=True)
@@ -101,18 +102,14 @@ def result(sql: Sql, tables: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
 
     first = _QUERY.match(sql.text)
     word = first["word"] if first else ""
-    if word and word.lower() in ("drop", "create", "delete", "truncate", "insert", "update"):
-        raise sql.fault(
-            f"'{word.upper()}' is no query", "write one that begins with SELECT or WITH", 0
-        )
+    if word.lower() in _COMMANDS:
+        raise sql.fault(f"'{word.upper()}' is no query", "begin with SELECT or WITH", 0)
     context = pl.SQLContext(frames=dict(tables), eager=False)
     try:
         rows = context.execute(sql.text)
         names = rows.collect_schema().names()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise _explained(sql, error, tables) from error
-    if word.lower() not in _QUERY_WORDS:
-        raise sql.fault(f"'{word.upper()}' is no query", "begin with SELECT or WITH", 0)
     return order.of_query(context, sql.text, rows) if names else rows
 
 

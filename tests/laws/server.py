@@ -1,0 +1,189 @@
+"""This is where `doit` is typed hundreds of times a minute, in a process of its own each time.
+
+Started as a program it imports everything once and forks for each command: a child begins where
+Python and polars are loaded and nothing was done. Nothing of hygge is replaced in it; what a child
+does can be cut off at its n-th look at the disk, and its clock can be ahead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+TOUCHES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir"}
+"""What Python audits before it changes the disk, beside files that are opened to be written."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    """Negative if a signal ended it."""
+    out: str
+    err: str
+    plan: dict[str, Any] = field(default_factory=dict)
+    """What the command decided before it did anything: of each task (action, reason's kind), and
+    under ``waits`` the flows that wait for others."""
+
+
+class Server:
+    """Forks a child for each command. Commands given at once wait for each other."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={k: v for k, v in os.environ.items() if k not in ("CI", "PYTHONPATH")},
+            text=True,
+        )
+
+    def start(
+        self, root: Path, *args: str, kill: tuple[int, int] = (0, 0), ahead: int = 0
+    ) -> Callable[[], Ended]:
+        """Type `doit` with *args* in *root*; return what waits for its end.
+
+        Args:
+            kill: (n, signal) sends the signal just before the n-th change of the disk; 0 never.
+            ahead: Seconds by which its clock is ahead.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        request = {"root": str(root), "args": args, "kill": kill, "ahead": ahead}
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answers = self._process.stdout
+        return lambda: Ended(**json.loads(answers.readline()))
+
+    def doit(self, root: Path, *args: str, **more: Any) -> Ended:
+        """Type `doit` and wait."""
+        return self.start(root, *args, **more)()
+
+    def close(self) -> None:
+        """End it."""
+        self._process.communicate()
+
+
+def _serve() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    _warm_up()
+    for line in sys.stdin:
+        request = json.loads(line)
+        files = [os.memfd_create(name) for name in ("out", "err", "plan")]
+        child = os.fork()
+        if not child:
+            _child(request, *files)
+        _, status = os.waitpid(child, 0)
+        out, err, plan = map(_text, files)
+        ended = {"code": os.waitstatus_to_exitcode(status), "out": out, "err": err}
+        ended["plan"] = json.loads(plan or "{}")
+        answers.write(json.dumps(ended) + "\n")
+        answers.flush()
+
+
+def _text(file: int) -> str:
+    os.lseek(file, 0, os.SEEK_SET)
+    with os.fdopen(file, encoding="utf-8", errors="replace") as opened:
+        return opened.read()
+
+
+def _warm_up() -> None:
+    """Import what a command would; nothing may start a thread, for none survives a fork."""
+    import gc
+    import importlib
+    import pkgutil
+
+    import hygge
+
+    for module in ("polars", "pyarrow.csv", "pyarrow.parquet", "jsonschema", "pathspec", "rich"):
+        importlib.import_module(module)
+    for found in pkgutil.walk_packages(hygge.__path__, "hygge."):
+        importlib.import_module(found.name)
+    gc.freeze()
+
+
+def _child(request: dict[str, Any], out: int, err: int, plan: int) -> None:
+    code = 70
+    try:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        os.chdir(request["root"])
+        sys.argv = ["doit", *request["args"]]
+        if request["ahead"]:
+            now, ahead = time.time_ns, request["ahead"] * 10**9
+            time.time_ns = lambda: now() + ahead
+        if request["kill"][0]:
+            _Countdown(*request["kill"], request["root"])
+        code = _command(request["args"], plan)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _command(args: Sequence[str], plan: int) -> int:
+    from doit.doit_cmd import DoitMain
+
+    from hygge import tasks
+
+    code = int(DoitMain().run(list(args)) or 0)
+    decided = tasks.current.plan
+    if decided is not None:
+        found: dict[str, Any] = {
+            each.task: ("move" if each.partition else "remove", each.reason.kind)
+            for flow in decided.flows
+            for each in flow.decisions
+            if each.reason is not None
+        }
+        found[""] = [flow.name for flow in decided.flows if flow.waits_for]
+        os.write(plan, json.dumps(found).encode())
+    return code
+
+
+class _Countdown:
+    """Sends this process a signal just before its n-th change of the disk."""
+
+    def __init__(self, left: int, number: int, root: str) -> None:
+        self.left, self.number, self.root = left, number, root
+        sys.addaudithook(self._hear)
+        self._connect = sqlite3.connect
+        sqlite3.connect = self._connected  # type: ignore[assignment]
+
+    def _hear(self, event: str, args: tuple[Any, ...]) -> None:
+        if event in TOUCHES or (event == "open" and _writes(*args)):
+            self._count()
+
+    def _connected(self, *args: Any, **options: Any) -> sqlite3.Connection:
+        connection = self._connect(*args, **options)
+        connection.set_trace_callback(self._count)  # called before each statement
+        return connection
+
+    def _count(self, _: str = "") -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), self.number)
+
+
+def _writes(path: object, mode: str | None, flags: int) -> bool:
+    return bool(flags & (os.O_WRONLY | os.O_RDWR)) and path != os.devnull
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _serve()
