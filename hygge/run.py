@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 from typing import Any
 
-from hygge.contract import Columns
+from hygge.columns import StoreColumns
 from hygge.coordinator import Coordinator, Options, Plan
 from hygge.errors import CheckFailed, ContractBroken, HyggeError
 from hygge.events import EventLog, new_run_id
@@ -50,11 +50,8 @@ class Run:
         self.kept_back: set[str] = set()
         """Tasks that did not run because one before them failed."""
         self._hashes = hashes
-        self._columns: dict[str, dict[str, Columns]] = {}
-        self._known_columns: dict[str, Columns] = {}
-        self._accepted: set[str] = set()
+        self._columns = StoreColumns(state)
         self._settled: set[str] = set()
-        self._accepting = threading.Lock()
         self._ownership = Ownership({}, frozenset(), project.root)
         self._begun = threading.Lock()
         self._writing = False
@@ -88,23 +85,7 @@ class Run:
         self._sweep(plans)
         self._refresh(plans)
         for each in plans:
-            self._columns[each.name] = self._settled_columns(each)
-
-    def _settled_columns(self, plan: FlowPlan) -> dict[str, Columns]:
-        """Return the columns, by task, that a flow's contract compares with.
-
-        Those of partitions that stay as they are; where the columns are frozen, of all.
-        """
-        contract = plan.prepared.contract if plan.prepared is not None else None
-        if contract is None or contract.is_empty:
-            return {}
-        return {
-            each.task: self._columns_of(each.receipt.columns)
-            for each in plan.decisions
-            if each.receipt is not None
-            and each.receipt.columns
-            and (each.reason is None or contract.is_frozen)
-        }
+            self._columns.begin(each)
 
     def _sweep(self, plans: Sequence[FlowPlan]) -> None:
         """Remove what killed runs left: temporary files, and outputs that nothing records."""
@@ -204,12 +185,12 @@ class Run:
                 decision.partition,
                 self.id,
                 self.instant,
-                functools.partial(self._accept, prepared, decision.task),
+                functools.partial(self._columns.accept, prepared, decision.task),
             ),
             config_hash=digest,
             hashes=self._hashes,
             intend=functools.partial(self._intend, decision.task, intended),
-            remember_columns=self._remember_columns,
+            remember_columns=self._columns.remember,
             earlier=tuple(dict.fromkeys(earlier)),
             earlier_store=self._earlier_store(prepared, decision),
             may_remove=functools.partial(self._may_remove, flow),
@@ -227,31 +208,6 @@ class Run:
         if more:
             self.state.intend(task, [*intended, *more], self.id)
 
-    def _accept(self, prepared: Prepared, task: str, columns: Columns) -> Sequence[str]:
-        """Hold *columns*, which *task* is about to write, against the contract of its flow."""
-        if prepared.contract.is_empty:
-            return ()
-        with self._accepting:
-            known = self._columns[prepared.flow.name]
-            others = [(name, each) for name, each in known.items() if name != task]
-            if prepared.contract.is_frozen:
-                others = list(known.items())
-            notes = prepared.contract.compare(task, columns, others)
-            if task not in known:
-                known[task] = columns
-                self._accepted.add(task)
-        return notes
-
-    def _remember_columns(self, columns: Columns) -> str:
-        digest = self.state.remember_columns(columns)
-        self._known_columns[digest] = columns
-        return digest
-
-    def _columns_of(self, digest: str) -> Columns:
-        if digest not in self._known_columns:
-            self._known_columns[digest] = self.state.columns(digest)
-        return self._known_columns[digest]
-
     def _earlier_store(self, prepared: Prepared, decision: Decision) -> Path:
         """Return the folder of the store that the last move of a partition wrote to."""
         config = self.state.config(decision.receipt.config) if decision.receipt else {}
@@ -262,8 +218,7 @@ class Run:
         try:
             return move()
         except HyggeError as error:
-            if task in self._accepted:
-                self._columns[task.partition(":")[0]].pop(task, None)
+            self._columns.retract(task)
             self.failed[task] = isinstance(error, CheckFailed | ContractBroken)
             self.state.fail(task, error.what)
             self.events.emit(

@@ -248,12 +248,14 @@ def test_creating_a_contract_loads_no_polars() -> None:
 def test_many_partitions_with_equal_columns_cost_little() -> None:
     wide = tuple((f"column_{i}", "int64") for i in range(500))
     others = [(f"f:{i}", wide) for i in range(10_000)]
-    began = time.perf_counter()
-    told = contract("evolve").compare("f:x", (*wide, ("new", "int8")), others)
-    seconds = time.perf_counter() - began
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        told = contract("evolve").compare("f:x", (*wide, ("new", "int8")), others)
+        seconds.append(time.perf_counter() - began)
 
     assert told == ("new column 'new' (int8)",)
-    assert seconds < 0.1  # takes 3 ms; hashing each of them takes 0.4 s
+    assert min(seconds) < 0.03  # takes 2 ms; hashing each of them takes 60 ms
 
 
 # Laws

@@ -35,6 +35,7 @@ LAYERS = {
         "blocking",
         "chain",
         "checks",
+        "columns",
         "contract",
         "coordinator",
         "foresight",

@@ -21,7 +21,6 @@ BEYOND = Fraction(1 << 200)
 
 _EPOCH = dt.datetime(1970, 1, 1)
 _A_SECOND = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-_KINDS = {bool: "true or false", int: "a number", float: "a number", str: "text"}
 
 
 class Unfit(ValueError):
@@ -170,8 +169,3 @@ def _local(instant: dt.datetime, zone: str | None) -> dt.datetime:
     if zone is None:
         return instant
     return instant.replace(tzinfo=dt.UTC).astimezone(zoneinfo.ZoneInfo(zone))
-
-
-def kind_of(value: Any) -> str:
-    """Return in words what *value* is."""
-    return _KINDS.get(type(value), "null")

@@ -1,0 +1,135 @@
+"""This is where it is said, in as few words as possible and without hygge, what is stale."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+Disk = Mapping[str, bytes]
+"""Content of every file, by path."""
+
+Contents = Iterable[bytes]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What the model has to know of a flow."""
+
+    config: str
+    """What can change its results, in any form that can be compared."""
+    home: str
+    """Folder."""
+    stores: tuple[tuple[str, int], ...]
+    """Folders that it writes to, and how many folders a file's rows name in each."""
+    ending: str = ".parquet"
+    """Of its outputs."""
+    mode: str = "file"
+    """``file``, ``hive`` or ``all``."""
+    inputs: tuple[str, ...] = ()
+    """Folders."""
+    excluded: str = "\0"
+    """End of the names that don't count."""
+    fails: Callable[[Contents, Contents], bool] = lambda sources, inputs: False
+    """Whether these sources and inputs can't be moved."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.home, *self.inputs)
+
+
+@dataclass
+class Outcome:
+    """What a run does, by task."""
+
+    moved: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    not_run: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Model:
+    """Remembers what each partition was made from, and what became of it."""
+
+    known: dict[str, tuple[object, Disk]] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+
+    def outcome(self, flows: Mapping[str, Flow], before: Disk, after: Disk) -> Outcome:
+        """Return what a run has to do that found the disk as *before* and left it as *after*.
+
+        Args:
+            flows: Each after those whose stores it reads.
+        """
+        result = Outcome()
+        for name, flow in flows.items():
+            stuck = [t for t in result.failed | result.not_run if self._feeds(t, flow, flows)]
+            groups = partitions(flow, after)
+            gone = {t for t in self.known if t.split(":")[0] == name} - {*tasks(name, groups)}
+            result.removed |= gone
+            for task, files in tasks(name, groups).items():
+                made_from, outputs = self.known.get(task, (None, {}))
+                stale = task in self.failed or made_from != origin(flow, files, after)
+                stale |= any(before.get(path) != outputs[path] for path in outputs)
+                if any(self._blocks(each, flow, files, after) for each in stuck):
+                    result.not_run.add(task)
+                elif stale and flow.fails(*contents(flow, files, after)):
+                    result.failed.add(task)
+                elif stale:
+                    result.moved.add(task)
+        return result
+
+    def _feeds(self, task: str, flow: Flow, flows: Mapping[str, Flow]) -> bool:
+        return flows[task.split(":")[0]].stores[0][0] in flow.reads
+
+    def _blocks(self, task: str, flow: Flow, files: Iterable[str], disk: Disk) -> bool:
+        if task not in self.known:  # nobody knows what it would have written
+            return flow.mode != "file" or bool(flow.inputs)
+        return any(path in self.known[task][1] for path in [*files, *below(flow.inputs, disk)])
+
+    def learn(self, flows: Mapping[str, Flow], disk: Disk, outcome: Outcome) -> None:
+        """Remember what a run did that left the disk as *disk*."""
+        for task in outcome.removed:
+            del self.known[task]
+        for task in outcome.moved:
+            name, key = task.split(":", 1)
+            files = tasks(name, partitions(flows[name], disk))[task]
+            self.known[task] = origin(flows[name], files, disk), outputs(flows[name], key, disk)
+        self.failed = self.failed - outcome.moved - outcome.removed | outcome.failed
+
+
+def partitions(flow: Flow, disk: Disk) -> dict[str, list[str]]:
+    """Return the files of each partition, by key."""
+    found: dict[str, list[str]] = {}
+    for path in below([flow.home], disk):
+        name = path.removeprefix(flow.home + "/")
+        key = {"file": name.rpartition(".")[0], "hive": name.rpartition("/")[0], "all": "all"}
+        if not name.endswith(flow.excluded):
+            found.setdefault(re.sub(r"[^=/]+=", "", key[flow.mode]), []).append(path)
+    return found
+
+
+def tasks(name: str, groups: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    return {f"{name}:{key}": files for key, files in groups.items()}
+
+
+def below(folders: Iterable[str], disk: Disk) -> list[str]:
+    return sorted(path for path in disk for each in folders if path.startswith(each + "/"))
+
+
+def contents(flow: Flow, files: Iterable[str], disk: Disk) -> tuple[list[bytes], list[bytes]]:
+    return [disk[path] for path in files], [disk[path] for path in below(flow.inputs, disk)]
+
+
+def origin(flow: Flow, files: Iterable[str], disk: Disk) -> object:
+    """Return everything that a partition's outputs follow from."""
+    return flow.config, {path: disk[path] for path in [*files, *below(flow.inputs, disk)]}
+
+
+def outputs(flow: Flow, key: str, disk: Disk) -> Disk:
+    """Return what lies where only one partition writes."""
+    patterns = [
+        re.compile(re.escape(folder) + "/[^/]+=[^/]+" * depth + re.escape("/" + key + flow.ending))
+        for folder, depth in flow.stores
+    ]
+    return {path: disk[path] for path in disk if any(p.fullmatch(path) for p in patterns)}

@@ -1,0 +1,587 @@
+"""The law: whatever happened to a project, one `doit` makes it what a build from nothing gives."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from laws.model import Disk, Flow, Model, Outcome, outputs, partitions
+from laws.server import Ended, Server
+
+DODO = "from hygge.tasks import DOIT_CONFIG, task_hygge\n"
+
+TYPES = {"types": {"k": "string", "n": "int64"}}
+
+CHOICES: dict[str, list[Any]] = {
+    "copied.path": ["copied", "elsewhere/copied"],
+    "copied.compression": [None, "gzip"],
+    "copied.exclude": [None, "b.csv"],
+    "checked.skip": [7, 3],
+    "checked.on_fail": ["stop", "quarantine"],
+    "checked.compression": [None, "snappy", "none"],
+    "spread.by": [["k"], ["n"], ["k", "n"]],
+    "spread.compression": [None, "none"],
+    "grouped.times": [1, 2],
+    "total.what": ["SUM(n)", "MAX(n)", "SUM(m)"],
+    "joined.label": ["names.n", "total.n"],
+}
+"""What can be edited in the flows; the first of each is how it begins."""
+
+NAMES = ["a", "b", "d/a", "x", "x.csv/a", "x.parquet/a"]
+"""Of sources, without suffix. A file of one may lie where another has a folder."""
+
+HOMES = {"plain": NAMES, "raw": NAMES, "names": ["a", "b"]}
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "", "æ/1"]), st.sampled_from([1, 2, 3, 7, 150])),
+    max_size=4,
+)
+
+GO_ON = ("--continue", "--allow-prune")
+
+
+def written(chosen: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the flows as they are written, each after those whose stores it reads."""
+
+    def some(**given: Any) -> dict[str, Any]:
+        return {key: value for key, value in given.items() if value is not None}
+
+    exclude = chosen["copied.exclude"]
+    flows = {
+        "copied": {
+            "home": some(type="csv", path="data/home/plain", exclude=exclude and [exclude]),
+            "store": some(
+                type="csv",
+                path=f"data/store/{chosen['copied.path']}",
+                compression=chosen["copied.compression"],
+            ),
+        },
+        "checked": {
+            "home": {"type": "csv", "path": "data/home/raw", "options": TYPES},
+            "store": some(path="data/store/checked", compression=chosen["checked.compression"]),
+            "transform": {"where": f"n <> {chosen['checked.skip']}"},
+            "checks": [{"between": {"n": [0, 99]}, "on_fail": chosen["checked.on_fail"]}],
+        },
+        "spread": {
+            "home": "data/store/checked",
+            "store": some(
+                path="data/store/spread",
+                partition_by=chosen["spread.by"],
+                compression=chosen["spread.compression"],
+            ),
+        },
+        "grouped": {
+            "home": {"path": "data/store/spread", "partition": "hive"},
+            "transform": {
+                "sql": f"SELECT *, n * {chosen['grouped.times']} AS m FROM self ORDER BY n"
+            },
+            "store": "data/store/grouped",
+        },
+        "total": {
+            "home": {"path": "data/store/grouped", "partition": "all"},
+            "transform": {"sql": f"SELECT k, {chosen['total.what']} AS n FROM self GROUP BY k"},
+            "store": "data/store/total",
+        },
+        "joined": {
+            "home": {"type": "csv", "path": "data/home/plain", "options": TYPES},
+            "inputs": {
+                "total": "data/store/total",
+                "names": {"type": "csv", "path": "data/home/names", "options": TYPES},
+            },
+            "transform": {
+                "sql": f"SELECT self.k, self.n, {chosen['joined.label']} AS label FROM self "
+                "LEFT JOIN total ON self.k = total.k LEFT JOIN names ON self.k = names.k"
+            },
+            "store": "data/store/joined",
+        },
+    }
+    return {names[name]: flow for name, flow in flows.items() if names[name]}
+
+
+def understood(flows: Mapping[str, Mapping[str, Any]]) -> dict[str, Flow]:
+    """Return what the model has to know of flows as they are written."""
+    found = {}
+    for name, flow in flows.items():
+        home = flow["home"] if isinstance(flow["home"], dict) else {"path": flow["home"]}
+        store = flow["store"] if isinstance(flow["store"], dict) else {"path": flow["store"]}
+        text = store.get("type") == "csv"
+        packed = text and "compression" in store
+        stops = any(each["on_fail"] == "stop" for each in flow.get("checks", ()))
+        aside = [(f"data/quarantine/{name}", 0)] if "checks" in flow else []
+        config = {**flow, "home": {k: v for k, v in home.items() if k != "exclude"}}
+        found[name] = Flow(
+            config=json.dumps(config, sort_keys=True),
+            home=home["path"],
+            stores=((store["path"], len(store.get("partition_by", ()))), *aside),
+            ending=".csv.gz" if packed else ".csv" if text else ".parquet",
+            mode=home.get("partition", "file"),
+            inputs=tuple(
+                each if isinstance(each, str) else each["path"]
+                for each in flow.get("inputs", {}).values()
+            ),
+            excluded="/" + home["exclude"][0] if "exclude" in home else "\0",
+            fails=_never if text and not packed else _fails(stops, "inputs" in flow),
+        )
+    return found
+
+
+def _never(sources: object, inputs: object) -> bool:
+    return False
+
+
+def _fails(stops: bool, joins: bool) -> Callable[[Any, Any], bool]:
+    def fails(sources: list[bytes], inputs: list[bytes]) -> bool:
+        text = [each for each in (*sources, *inputs) if not each.startswith(b"PAR1")]
+        lacks = joins and len({each.startswith(b"PAR1") for each in inputs}) < 2
+        return lacks or any(broken(each) or (stops and b",150\n" in each) for each in text)
+
+    return fails
+
+
+def broken(content: bytes) -> bool:
+    """Tell whether a file can't be read."""
+    return not content or any(b"," not in line for line in content.splitlines())
+
+
+def disk_of(root: Path) -> dict[str, bytes]:
+    """Return every file and every empty folder below ``data``, hidden ones too."""
+    found: dict[str, bytes] = {}
+    for folder, folders, files in os.walk(root / "data"):
+        for name in files:
+            path = os.path.join(folder, name)
+            with open(path, "rb") as file:
+                found[path[len(str(root)) + 1 :]] = file.read()
+        inside = folder[len(str(root)) + 1 :]
+        if not folders and not files and inside.count("/") > 1 and "/home/" not in inside:
+            found[inside + "/"] = b""
+    return found
+
+
+def settled(disk: Disk) -> dict[str, bytes]:
+    """Return what hygge wrote."""
+    return {path: disk[path] for path in disk if not path.startswith("data/home/")}
+
+
+def seen(out: str) -> Outcome:
+    """Return what a run says it did."""
+    found = Outcome()
+    ways = {"moved": found.moved, "removed": found.removed, "failed": found.failed}
+    for line in out.splitlines():
+        match = re.match(r"(\w+:\S+)  (moved|removed|failed|not run)\b", line)
+        if match:
+            ways.get(match[2], found.not_run).add(match[1])
+    return found
+
+
+def recorded(root: Path) -> tuple[dict[str, str], set[str]]:
+    """Return the run that last moved each task, and the tasks that failed, as the state has it."""
+    with contextlib.closing(sqlite3.connect(root / ".doit.db")) as state:
+        try:
+            rows = list(state.execute("SELECT task, data FROM tasks"))
+            failures = {task for (task,) in state.execute("SELECT task FROM failures")}
+        except sqlite3.OperationalError:  # killed while the tables were made
+            return {}, set()
+    return {task: json.loads(data)["_values_:"]["run"] for task, data in rows}, failures
+
+
+class Law(RuleBasedStateMachine):
+    """A project to which everything happens, beside one that is built from nothing."""
+
+    folder: ClassVar[Path]
+    server: ClassVar[Server]
+    builder: ClassVar[Server]
+    built: ClassVar[dict[bytes, tuple[dict[str, bytes], Outcome]]]
+    counts: ClassVar[Counter[str]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts["examples"] += 1
+        self.root = self.folder / f"project-{self.counts['examples']}"
+        self.root.mkdir(parents=True)
+        (self.root / "dodo.py").write_text(DODO)
+        for home in HOMES:
+            (self.root / "data/home" / home).mkdir(parents=True)
+        self.chosen = {key: choices[0] for key, choices in CHOICES.items()}
+        self.names = {name: name for name in ("copied", "checked", "spread", "grouped", "total")}
+        self.names["joined"] = "joined"
+        self.comment = ""
+        self.model = Model()
+        self.ended = False
+        self._write_flows()
+
+    def _write_flows(self) -> None:
+        self.flows = understood(written(self.chosen, self.names))
+        shutil.rmtree(self.root / "flows", ignore_errors=True)
+        (self.root / "flows").mkdir()
+        for name, flow in written(self.chosen, self.names).items():
+            text = json.dumps(dict(reversed(flow.items())) if self.comment else flow)
+            (self.root / f"flows/{name}.yml").write_text(self.comment + text)
+
+    # What happens to sources
+
+    def _sources(self) -> list[Path]:
+        home = self.root / "data/home"
+        return sorted(path for path in home.rglob("*") if path.is_file())
+
+    def _one(self, number: int) -> Path | None:
+        sources = self._sources()
+        return sources[number % len(sources)] if sources else None
+
+    def _put(self, home: str, name: str, content: bytes) -> None:
+        path = self.root / "data/home" / home / f"{name}.csv"
+        if path.is_dir():
+            shutil.rmtree(path)
+        if path.parent.is_file():
+            path.parent.unlink()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    @initialize(
+        files=st.lists(
+            st.tuples(st.sampled_from(sorted(HOMES)), st.sampled_from(NAMES[:3]), ROWS),
+            min_size=1,
+            max_size=5,
+        )
+    )
+    def begin(self, files: list[tuple[str, str, Any]]) -> None:
+        self._put("names", "a", text_of([("a", 1), ("b", 2)]))
+        for home, name, rows in files:
+            self._put(home, name, text_of(rows))
+        self.bring_up_to_date()
+
+    @rule(
+        where=st.sampled_from([(home, name) for home in HOMES for name in HOMES[home]]),
+        rows=ROWS,
+        go=st.booleans(),
+    )
+    def add_or_replace(self, where: tuple[str, str], rows: Any, go: bool) -> None:
+        self._put(*where, text_of(rows))
+        self._then(go)
+
+    @rule(
+        number=st.integers(0, 20),
+        how=st.sampled_from(["touch", "empty", "cut", "shorten", "delete", "swap", "same size"]),
+        go=st.booleans(),
+    )
+    def disturb_a_source(self, number: int, how: str, go: bool) -> None:
+        path = self._one(number)
+        if path is not None:
+            self.counts[f"source: {how}"] += 1
+            self._disturb_source(path, how)
+        self._then(go)
+
+    def _disturb_source(self, path: Path, how: str) -> None:
+        lines = path.read_bytes().splitlines(keepends=True)
+        if how == "touch":
+            os.utime(path)
+        elif how == "delete":
+            path.unlink()
+        elif how == "same size":
+            replace_unnoticed(path, b"".join(lines).replace(b",1\n", b",9\n"))
+        elif how == "swap":
+            other = self._one(0)
+            assert other is not None
+            a, b = path.read_bytes(), other.read_bytes()
+            path.write_bytes(b)
+            other.write_bytes(a)
+        else:
+            shorter = {"empty": b"", "cut": b"".join(lines)[:-3], "shorten": b"".join(lines[:-1])}
+            path.write_bytes(shorter[how] if len(lines) > 1 or how == "empty" else b"k,n\n")
+            if how == "cut" and not broken(path.read_bytes()):
+                path.write_bytes(path.read_bytes() + b"\n")
+
+    @rule(
+        number=st.integers(0, 20),
+        where=st.sampled_from([(home, name) for home in HOMES for name in HOMES[home]]),
+        go=st.booleans(),
+    )
+    def rename_a_source(self, number: int, where: tuple[str, str], go: bool) -> None:
+        path = self._one(number)
+        if path is not None:
+            content = path.read_bytes()
+            path.unlink()
+            self._put(*where, content)
+        self._then(go)
+
+    # What happens to outputs
+
+    @rule(
+        number=st.integers(0, 40),
+        how=st.sampled_from(["touch", "delete", "truncate", "append", "same size", "folder"]),
+        go=st.booleans(),
+    )
+    def disturb_an_output(self, number: int, how: str, go: bool) -> None:
+        files = sorted(path for each in self.model.known.values() for path in each[1])
+        files = [path for path in files if (self.root / path).is_file()]
+        if files:
+            self.counts[f"output: {how}"] += 1
+            path = self.root / files[number % len(files)]
+            content = path.read_bytes()
+            if how == "touch":
+                os.utime(path)
+            elif how == "delete":
+                path.unlink()
+            elif how == "folder":
+                shutil.rmtree(self.root / "/".join(files[number % len(files)].split("/")[:3]))
+            elif how == "same size":
+                replace_unnoticed(path, content[:-1] + bytes([content[-1] ^ 1]))
+            else:
+                path.write_bytes(content[:-2] if how == "truncate" else content + b"\n")
+        self._then(go)
+
+    # What happens to flows
+
+    @rule(
+        key=st.sampled_from(sorted(CHOICES)),
+        number=st.integers(0, 2),
+        go=st.booleans(),
+    )
+    def edit_a_flow(self, key: str, number: int, go: bool) -> None:
+        self.chosen[key] = CHOICES[key][number % len(CHOICES[key])]
+        self._write_flows()
+        self._then(go)
+
+    @rule(go=st.booleans())
+    def edit_only_the_looks_of_the_flows(self, go: bool) -> None:
+        self.comment = "" if self.comment else "# A comment.\n"
+        self._write_flows()
+        self._then(go)
+
+    @rule(go=st.booleans())
+    def rename_a_flow(self, go: bool) -> None:
+        self.names["copied"] = "copies" if self.names["copied"] == "copied" else "copied"
+        self._write_flows()
+        self._then(go)
+
+    @rule(go=st.booleans())
+    def take_a_flow_out_with_its_data_or_put_it_back(self, go: bool) -> None:
+        self.names["joined"] = "" if self.names["joined"] else "joined"
+        shutil.rmtree(self.root / "data/store/joined", ignore_errors=True)
+        self._write_flows()
+        self._then(go)
+
+    # What runs
+
+    def _then(self, go: bool) -> None:
+        if go:
+            self.bring_up_to_date()
+
+    @rule(number=st.integers(0, 20), whole=st.booleans())
+    def run_a_part(self, number: int, whole: bool) -> None:
+        """Run one flow, or one partition of a flow that waits for none."""
+        if whole:
+            names = sorted(self.flows)
+        else:
+            early = {n: f for n, f in self.flows.items() if n in ("copied", "copies", "checked")}
+            disk = disk_of(self.root)
+            names = [f"{n}:{key}" for n, f in early.items() for key in partitions(f, disk)]
+        if names:
+            self.counts["partial runs"] += 1
+            self._run(names[number % len(names)])
+
+    @rule(
+        moment=st.integers(1, 250),
+        number=st.sampled_from([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]),
+        ahead=st.booleans(),
+        go=st.booleans(),
+    )
+    def stop_a_run(self, moment: int, number: int, ahead: bool, go: bool) -> None:
+        before, _ = recorded(self.root)
+        ended = self._doit(*GO_ON, kill=(moment, int(number)), ahead=10 * ahead)
+        self.counts["stopped runs"] += 1
+        disk, (after, failures) = disk_of(self.root), recorded(self.root)
+        if ended.code in (-number, 128 + number):
+            self.counts["kills" if number == signal.SIGKILL else "signals"] += 1
+            moved = {task for task in after if after[task] != before.get(task)}
+            self.counts["kills between two moves"] += bool(moved)
+        else:
+            moved = seen(ended.out).moved
+        for task in set(self.model.known) - set(after):
+            del self.model.known[task]
+        self.model.learn(self.flows, disk, Outcome(moved=moved))
+        self.model.failed = failures
+        self._then(go)
+
+    def _doit(self, *args: str, **more: Any) -> Ended:
+        self.counts["commands"] += 1
+        ended = self.server.doit(self.root, *args, **more)
+        assert "Traceback" not in ended.out + ended.err, ended.out + ended.err
+        return ended
+
+    def _run(self, *names: str, ahead: int = 0) -> tuple[Disk, Outcome]:
+        """Run and hold what was moved against the model."""
+        before = disk_of(self.root)
+        ended = self._doit(*GO_ON, *names, ahead=ahead)
+        after = disk_of(self.root)
+        asked = self._asked(names[0]) if names else self.flows
+        expected = self.model.outcome(asked, before, after)
+        if names and ":" in names[0]:
+            for of in dataclasses.fields(expected):
+                getattr(expected, of.name).intersection_update(names)
+        found = seen(ended.out)
+        assert found == expected, f"{expected}\n{found}\n{ended.out}{ended.err}"
+        assert ended.code in ((1, 5) if expected.failed else (0,)), ended.out
+        self.model.learn(self.flows, after, found)
+        if not names:
+            gone = [task for task in self.model.known if task.split(":")[0] not in self.flows]
+            for task in gone:
+                del self.model.known[task]
+        for way in dataclasses.fields(found):
+            self.counts[f"partitions {way.name}"] += len(getattr(found, way.name))
+        return after, found
+
+    def _asked(self, name: str) -> dict[str, Flow]:
+        """Return the flow and those that it waits for."""
+        wanted = {name.split(":")[0]}
+        for each, flow in reversed(self.flows.items()):
+            if each in wanted:
+                wanted |= {n for n, f in self.flows.items() if f.stores[0][0] in flow.reads}
+        return {each: flow for each, flow in self.flows.items() if each in wanted}
+
+    @rule(ahead=st.booleans())
+    def bring_up_to_date(self, ahead: bool = True) -> None:
+        """Plan, run, and compare with a build from nothing."""
+        build = self._start_build()
+        plan = self._doit("plan").plan
+        disk, found = self._run(ahead=10 * ahead)
+        self.counts["runs"] += 1
+        self._compare_plan(plan, found)
+        self._compare_build(build(), disk, found)
+
+    def _compare_plan(self, plan: Mapping[str, Any], found: Outcome) -> None:
+        waiting = plan.pop("")
+        for task in found.moved | found.failed | found.removed:
+            action = "remove" if task in found.removed else "move"
+            if task in plan:
+                assert plan[task][0] == action, f"plan says {plan[task]}, {task} was {action}d"
+            else:
+                assert task.split(":")[0] in waiting, f"{task} was not planned: {plan}"
+        for task, (action, reason) in plan.items():
+            done = found.removed if action == "remove" else found.moved | found.failed
+            if reason != "upstream changed":
+                assert task in done | found.not_run, f"{task} was planned: {action}, {reason}"
+        self.counts["plans that said so"] += 1
+
+    def _start_build(self) -> Callable[[], tuple[dict[str, bytes], Outcome]]:
+        digest = hashlib.sha256()
+        for path in [*self._sources(), *sorted((self.root / "flows").iterdir())]:
+            for part in (str(path.relative_to(self.root)).encode(), path.read_bytes()):
+                digest.update(hashlib.sha256(part).digest())
+        known = self.built.get(digest.digest())
+        if known is not None:
+            return lambda: known
+        fresh = self.folder / f"fresh-{len(self.built)}"
+        shutil.copytree(self.root / "data/home", fresh / "data/home")
+        shutil.copytree(self.root / "flows", fresh / "flows")
+        shutil.copy(self.root / "dodo.py", fresh)
+        waiting = self.builder.start(fresh, *GO_ON)
+
+        def build() -> tuple[dict[str, bytes], Outcome]:
+            ended = waiting()
+            self.counts["builds from nothing"] += 1
+            self.built[digest.digest()] = settled(disk_of(fresh)), seen(ended.out)
+            shutil.rmtree(fresh)
+            return self.built[digest.digest()]
+
+        return build
+
+    def _compare_build(
+        self, build: tuple[dict[str, bytes], Outcome], disk: Disk, found: Outcome
+    ) -> None:
+        content, done = build
+        if not found.failed:
+            self.counts["equal to a build from nothing"] += 1
+            assert difference(settled(disk), content) == []
+            return
+        self.counts["equal but for what failed"] += 1
+        for task in done.moved - found.failed - found.not_run:
+            flow, key = self.flows[task.split(":")[0]], task.split(":", 1)[1]
+            assert difference(outputs(flow, key, disk), outputs(flow, key, content)) == []
+
+    def teardown(self) -> None:
+        self._mend()
+        self.bring_up_to_date(ahead=False)
+        assert seen(self._doit(*GO_ON).out) == Outcome()
+        shutil.rmtree(self.root)
+
+    def _mend(self) -> None:
+        """Let nothing fail any more."""
+        self._put("names", "a", text_of([("a", 1)]))
+        self._put("raw", "a", text_of([("a", 1)]))
+        for path in self._sources():
+            if broken(path.read_bytes()) or b",150\n" in path.read_bytes():
+                path.write_bytes(text_of([("b", 2)]))
+
+
+def text_of(rows: list[tuple[str, int]]) -> bytes:
+    return ("k,n\n" + "".join(f"{k},{n}\n" for k, n in rows)).encode()
+
+
+def replace_unnoticed(path: Path, content: bytes) -> None:
+    """Write *content*, of the same size, and give the file the times it had."""
+    stat = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def difference(one: Disk, other: Disk) -> list[str]:
+    """Return the paths that are not the same in both."""
+    return sorted(path for path in {*one, *other} if one.get(path) != other.get(path))
+
+
+@pytest.fixture
+def law(tmp_path: Path) -> Iterator[type[Law]]:
+    Law.folder, Law.counts, Law.built = tmp_path, Counter(), {}
+    Law.server, Law.builder = Server(), Server()
+    yield Law
+    Law.server.close()
+    Law.builder.close()
+
+
+@pytest.mark.parametrize(
+    "examples",
+    [200, pytest.param(5000, marks=[pytest.mark.full, pytest.mark.timeout(10_800)])],
+)
+def test_whatever_happened_one_run_makes_it_what_a_build_from_nothing_gives(
+    law: type[Law], examples: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    began = time.perf_counter()
+    try:
+        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+            law,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=8,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    finally:
+        with capsys.disabled():
+            print(f"\nthe law, in {time.perf_counter() - began:.0f} s: {dict(law.counts)}")
+
+    assert law.counts["examples"] >= examples
