@@ -53,8 +53,9 @@ class StoreColumns:
             known = self._tasks[prepared.flow.name]
             others = [(next(iter(tasks)), each) for each, tasks in known.items() if tasks]
             notes = prepared.contract.compare(task, columns, others)
-            known.setdefault(columns, {})[task] = None
-            self._accepted[task] = columns
+            if not (others and prepared.contract.is_frozen):
+                known.setdefault(columns, {})[task] = None
+                self._accepted[task] = columns
         return notes
 
     def retract(self, task: str) -> None:

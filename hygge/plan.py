@@ -99,6 +99,17 @@ class FlowPlan:
         stale = any(decision.reason is not None for decision in self.decisions)
         return self.error is None and not self.put_off and not stale
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not known yet where all of its partitions will settle."""
+        return self.put_off or any(
+            each.reason is not None
+            and each.partition is not None
+            and self.prepared is not None
+            and not self.prepared.store.outputs(each.partition)
+            for each in self.decisions
+        )
+
     def outputs(self) -> Iterator[str]:
         """Yield where the partitions that are there now settle, as far as it is known."""
         for decision in self.decisions if self.prepared else ():

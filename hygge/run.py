@@ -52,6 +52,7 @@ class Run:
         self._hashes = hashes
         self._columns = StoreColumns(state)
         self._settled: set[str] = set()
+        self._vanished: list[str] = []
         self._ownership = Ownership({}, frozenset(), project.root)
         self._begun = threading.Lock()
         self._writing = False
@@ -265,23 +266,46 @@ class Run:
         """Forget the partitions of flows that are not in *plan* any more; count them by flow.
 
         What they wrote stays, for nobody said that the data should go with the flow; but what lies
-        in a store that another flow has taken over, and that it does not write, goes. Nothing is
+        in a store that another flow has taken over, and that it does not write, goes. Where it is
+        not known yet what that flow will write, this waits for `forget_the_rest`. Nothing is
         forgotten while a flow can't be read: it may be the one that takes over.
         """
         there = {flow.name for flow in plan.flows}
         gone = sorted(task for task in self.state.tasks() if task.partition(":")[0] not in there)
         if not gone or plan.errors:
             return Counter()
-        intents = self.state.intents()
+        open_stores = Ownership(
+            {flow.name: self._ownership.stores[flow.name] for flow in plan.flows if flow.is_open},
+            frozenset(),
+            self.project.root,
+        )
+        self._vanished = [
+            task for task in gone if any(map(open_stores.is_in_a_store, self._written_by(task)))
+        ]
+        return self._forget_vanished([task for task in gone if task not in self._vanished])
+
+    def forget_the_rest(self) -> Counter[str]:
+        """Do what `forget_vanished` left for when everything has been moved; count by flow."""
+        return self._forget_vanished(self._vanished)
+
+    def _forget_vanished(self, gone: Sequence[str]) -> Counter[str]:
         for task in gone:
-            receipt = self.state.receipt(task)
-            outputs = [each.path for each in receipt.outputs] if receipt else []
-            outputs += self._intended(intents, task)
-            taken_over = filter(self._ownership.is_in_a_store, outputs)
-            unused = [each for each in taken_over if self._ownership.is_unused(each)]
+            taken_over = filter(self._ownership.is_in_a_store, self._written_by(task))
+            unused = [
+                each
+                for each in taken_over
+                if self._ownership.is_unused(each)
+                and real(each, self.project.root) not in self._settled
+            ]
             remove(unused, self.project.root, {self.project.root})
         self.state.forget(gone)
         return Counter(task.partition(":")[0] for task in gone)
+
+    def _written_by(self, task: str) -> list[str]:
+        """Return what *task* wrote, or was about to write."""
+        receipt = self.state.receipt(task)
+        outputs = [each.path for each in receipt.outputs] if receipt else []
+        return outputs + self._intended(self.state.intents(), task)
 
     def finish(self, outcome: str) -> None:
         """End the run: wait until the disk has everything, then declare it clean.

@@ -417,3 +417,20 @@ def test_same_rows_are_the_same_bytes_for_each_compression(
     assert result.moved == 3
     assert len(set(first.values())) == 1
     assert {file: identity(file) for file in store.iterdir()} == before
+
+
+class TestTakeover:
+    def test_renamed_flow_behind_a_stale_one_keeps_its_data(self, project: ProjectFolder) -> None:
+        """What a renamed flow had written went before it was written again, for a moment."""
+        chain(project)
+        project.doit()
+        before = identity(project.root / "data/store/b/1.parquet")
+        (project.root / "flows/b.yml").rename(project.root / "flows/c.yml")
+        project.parquet("data/home/a/2.parquet", 7)
+        (project.root / "data/home/a/3.parquet").unlink()
+        result = project.doit()
+
+        assert "b  no such flow any more: 3 forgotten, data stays" in result.out
+        assert identity(project.root / "data/store/b/1.parquet") == before
+        assert sorted(project.digest("data/store/b")) == ["1.parquet", "2.parquet"]
+        assert project.doit().counts["unchanged"] == 4

@@ -6,8 +6,9 @@ Blocks of code in README.md and docs/ are checked by the words after the three b
 - ``console`` is typed, block after block, in a copy of this project, and must print what the page
   shows; ``…`` on a line of its own stands for any lines. ``console skip`` is not typed.
 
-``<!-- file: NAME -->`` before a block makes it a file of the copy, ``<!-- project: empty -->``
-begins with an empty folder instead. To have the output of all pages written anew::
+``<!-- file: NAME -->`` before a block makes it a file of the copy. ``<!-- project: empty -->``
+begins with an empty folder instead, ``<!-- project: data -->`` with the data but no flows: such a
+page writes all of them, the same ones. To have the output of all pages written anew::
 
     HYGGE_UPDATE_DOCS=1 pytest tests/test_docs.py
 """
@@ -51,6 +52,7 @@ BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 EMPTY_PROJECT = "<!-- project: empty -->"
+DATA_PROJECT = "<!-- project: data -->"
 SAFE = {"cat", "cp", "doit", "echo", "head", "hygge", "ls", "mkdir", "mv", "printf", "python", "rm"}
 SAFE |= {"sort", "tail", "touch"}
 
@@ -159,6 +161,20 @@ def shortened(printed: list[str], shown: list[str]) -> list[str]:
     return [*printed[:first], "…", *printed[len(printed) - last :]]
 
 
+COMPILED = shutil.ignore_patterns("__pycache__")
+
+
+def meaning(name: str, text: str) -> Any:
+    """Return what the file *name* of a flow says, without its comments."""
+    return text if name.endswith(".py") else yaml.safe_load(text)
+
+
+def flows_in(root: Path) -> dict[str, Any]:
+    files = [file for file in (root / "flows").rglob("*.*") if file.suffix in (".py", ".yml")]
+    names = [file.relative_to(root).as_posix() for file in files]
+    return {name: meaning(name, (root / name).read_text(encoding="utf-8")) for name in names}
+
+
 class Story:
     """A page that is acted out in a folder of its own."""
 
@@ -166,15 +182,23 @@ class Story:
         self.root = root
         self.code = 0
         self.text = page.read_text(encoding="utf-8")
+        self.writes_flows = DATA_PROJECT in self.text
         root.mkdir()
-        if EMPTY_PROJECT not in self.text:
-            shutil.copy(ROOT / "dodo.py", root)
-            shutil.copytree(ROOT / "flows", root / "flows")
-            shutil.copytree(ROOT / "data/home", root / "data/home")
+        if EMPTY_PROJECT in self.text:
+            return
+        shutil.copy(ROOT / "dodo.py", root)
+        shutil.copytree(ROOT / "data/home", root / "data/home")
+        if self.writes_flows:
+            (root / "flows").mkdir()
+        else:
+            shutil.copytree(ROOT / "flows", root / "flows", ignore=COMPILED)
 
     def act(self) -> str:
         """Do everything in order; return the page with what was really printed."""
-        return BLOCK.sub(lambda block: self._block(block), self.text)
+        text = BLOCK.sub(lambda block: self._block(block), self.text)
+        if self.writes_flows:
+            assert flows_in(self.root) == flows_in(ROOT), "the page ends with other flows"
+        return text
 
     def _block(self, block: re.Match[str]) -> str:
         whole = block[0]
@@ -200,9 +224,8 @@ class Story:
 
     def _write(self, name: str, text: str) -> None:
         file = self.root / name
-        if name.startswith("flows/") and file.exists() and (ROOT / name).exists():
-            same = yaml.safe_load(text) == yaml.safe_load(text_of(name))
-            assert same, f"the page shows another {name}"
+        if not self.writes_flows and name.startswith("flows/") and (ROOT / name).exists():
+            assert meaning(name, text) == meaning(name, text_of(name)), f"another {name}"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
 
@@ -344,17 +367,29 @@ def schema_keys(part: Any) -> Iterator[str]:
         for name, inner in part.get("properties", {}).items():
             yield name
             yield from schema_keys(inner)
+        for inner in ("items", "additionalProperties"):
+            yield from schema_keys(part.get(inner))
 
 
-@pytest.mark.parametrize("section", ["home", "store", ""])
-def test_every_key_of_the_schema_is_explained(section: str) -> None:
-    names = (
-        [f"{section}/{kind}" for kind in schema.kinds(section)] if section else ["flow", "project"]
-    )
-    page = text_of(f"docs/{section or 'flow'}s.md")
-    for name in names:
-        for key in schema_keys(schema.read(name)):
-            assert f"`{key}`" in page, f"{key} of {name}"
+OWN_PAGES = {"transform": "transforms", "checks": "checks", "entities": "entities"}
+"""Keys of a flow with a page of their own for the keys within."""
+
+
+@pytest.mark.parametrize("section", ["home", "store"])
+def test_every_key_of_a_section_is_explained(section: str) -> None:
+    page = text_of(f"docs/{section}s.md")
+    for kind in schema.kinds(section):
+        for key in schema_keys(schema.read(f"{section}/{kind}")):
+            assert f"`{key}`" in page, f"{key} of {section}/{kind}"
+
+
+@pytest.mark.parametrize("name", ["flow", "project"])
+def test_every_key_of_a_flow_is_explained(name: str) -> None:
+    for key, inner in schema.read(name)["properties"].items():
+        assert f"`{key}`" in text_of("docs/flows.md"), key
+        for nested in schema_keys(inner):
+            page = OWN_PAGES.get(key, "flows")
+            assert f"`{nested}`" in text_of(f"docs/{page}.md"), f"{nested} of {key}"
 
 
 @pytest.mark.parametrize("page", ALL_PAGES, ids=name_of)

@@ -8,7 +8,7 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -106,6 +106,8 @@ class Orderly:
             outcome = "failed" if self.final_result else "succeeded"
             outcome = "interrupted" if tasks.current.stopped_by else outcome
             try:
+                if outcome == "succeeded":
+                    tell_vanished(run.forget_the_rest())
                 run.finish(f"job.{outcome}")
             except HyggeError as error:
                 self.reporter.runtime_error(f"error: {error}")
@@ -178,8 +180,7 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
             return NOTHING_STARTED
         self._ask_early(invocation)
         if self.sel_tasks is None or not self.sel_tasks:
-            for flow, count in invocation.run.forget_vanished(invocation.plan).items():
-                sys.stdout.write(f"{flow}  no such flow any more: {count} forgotten, data stays\n")
+            tell_vanished(invocation.run.forget_vanished(invocation.plan))
         with _stopping_on_signals(), _orderly_runners():
             result = int(super()._execute(**options))
         if invocation.stopped_by:
@@ -257,6 +258,12 @@ def _check_variables(targets: set[str]) -> None:
                 f"'{argument}' names no task: doit takes it for a variable",
                 hint="name the partition instead; its key has no 'name=': doit list --all",
             )
+
+
+def tell_vanished(forgotten: Mapping[str, int]) -> None:
+    """Say which flows are gone, given how many partitions of each were forgotten."""
+    for flow, count in forgotten.items():
+        sys.stdout.write(f"{flow}  no such flow any more: {count} forgotten, data stays\n")
 
 
 @contextlib.contextmanager
