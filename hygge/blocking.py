@@ -29,16 +29,25 @@ class Blocked:
         another one from a partition that failed before it ever was moved. An input is read as a
         whole, and a flow that is needed by name is needed as a whole.
         """
-        if not self._failed or decision.partition is None:
+        if not self._failed:
             return []
         whole = [task for task in self._failed if self._is_needed_whole(task)]
         if whole:
             return whole
-        files = [*decision.partition.sources, *self._prepared.input_sources]
-        found = {self._writers[each.path] for each in files if each.path in self._writers}
-        if self._prepared.flow.home.values.get("partition", "file") != "file":
+        found = {self._writers[path] for path in self._read_by(decision) if path in self._writers}
+        if self._may_lack_files(decision):
             found.update(task for task in self._failed if self._state.receipt(task) is None)
         return sorted(found)
+
+    def _read_by(self, decision: Decision) -> list[str]:
+        """Return the files that a partition reads, or did read if nothing of it is there."""
+        if decision.partition is None:
+            return [each.path for each in decision.receipt.read] if decision.receipt else []
+        return [each.path for each in (*decision.partition.sources, *self._prepared.input_sources)]
+
+    def _may_lack_files(self, decision: Decision) -> bool:
+        grouped = self._prepared.flow.home.values.get("partition", "file") != "file"
+        return decision.partition is not None and (grouped or bool(self._prepared.inputs))
 
     def _is_needed_whole(self, task: str) -> bool:
         flow, _, key = task.partition(":")

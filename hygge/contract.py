@@ -89,6 +89,31 @@ class Contract:
                 self._check_types(task, columns, other, theirs)
         return () if self.is_frozen else tuple(_news(task, dict(columns), others))
 
+    def misfits(self, known: Iterable[tuple[str, Columns]]) -> dict[str, str]:
+        """Return the tasks whose columns don't fit those of one before it, by task.
+
+        Each is accepted by itself, at a time when the other was about to change; built from
+        nothing, in this order, they would be refused.
+        """
+        accepted: dict[Columns, str] = {}
+        refused: dict[Columns, str] = {}
+        found: dict[str, str] = {}
+        for task, columns in known if self.mode == "evolve" else ():
+            if columns not in accepted and columns not in refused:
+                other = self._unfit(columns, accepted)
+                (refused if other else accepted)[columns] = other or task
+            if columns in refused:
+                found[task] = refused[columns]
+        return found
+
+    def _unfit(self, columns: Columns, accepted: Mapping[Columns, str]) -> str:
+        for theirs, other in accepted.items():
+            try:
+                self._check_types("", columns, other, theirs)
+            except ContractBroken:
+                return other
+        return ""
+
     def _check_same(self, task: str, columns: Columns, whose: str, wanted: Columns) -> None:
         difference = Difference.of(dict(wanted), dict(columns))
         if difference.is_empty:

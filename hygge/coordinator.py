@@ -21,7 +21,7 @@ from hygge.ownership import Ownership
 from hygge.partition import Partition
 from hygge.paths import contains
 from hygge.plan import Decision, FlowPlan, Look, Reason, Remembered, Wanted
-from hygge.prepared import Input, Prepared
+from hygge.prepared import Input, Prepared, quarantine_folder
 from hygge.project import Project
 from hygge.state import State
 from hygge.stores.base import Store
@@ -89,10 +89,11 @@ class Coordinator:
             ConfigError: Two files define one flow.
         """
         plans: dict[str, FlowPlan] = {}
+        begun = self.state.intents()
         for each in self.prepared():
             if isinstance(each, FlowPlan):
                 plans[each.name] = each
-            elif all(plans[name].is_settled for name in each.upstream):
+            elif all(plans[name].is_settled(begun) for name in each.upstream):
                 plans[each.flow.name] = self.plan_flow(each)
             else:
                 plans[each.flow.name] = FlowPlan(each.flow.name, each, put_off=True)
@@ -156,6 +157,8 @@ class Coordinator:
         root, flow = self.project.root, loaded.flow
         others = {name: folder for name, folder in folders.items() if name != flow.name}
         before = chain.lies_in(flow.home, root, others)
+        aside = {name: str(quarantine_folder(name, root)) for name in others}
+        before += [each for each in chain.lies_in(flow.home, root, aside) if each not in before]
         section = _with_kind(flow.home, before, stores)
         if loaded.gone and "type" not in section.values:
             section = section.with_kind("parquet")  # any will do: there is nothing to be read
@@ -201,7 +204,30 @@ class Coordinator:
                 raise _no_files(prepared.flow)
         except HyggeError as error:
             return FlowPlan(name, prepared, error=error)
-        return FlowPlan(name, prepared, (*self._decided(prepared, partitions), *gone))
+        decided = self._held_against_contract(prepared, [*self._decided(prepared, partitions)])
+        return FlowPlan(name, prepared, (*decided, *gone))
+
+    def _held_against_contract(
+        self, prepared: Prepared, decisions: Sequence[Decision]
+    ) -> Sequence[Decision]:
+        """Return *decisions*, with those stale whose columns don't fit those before them."""
+        settled = {
+            each.task: each.receipt.columns
+            for each in decisions
+            if each.reason is None and each.receipt is not None and each.receipt.columns
+        }
+        if prepared.contract.is_empty or len(set(settled.values())) < 2:
+            return decisions
+        columns = {digest: self.state.columns(digest) for digest in set(settled.values())}
+        misfits = prepared.contract.misfits((t, columns[digest]) for t, digest in settled.items())
+        return [
+            dataclasses.replace(
+                each, reason=Reason("contract broken", f"by the columns of '{misfits[each.task]}'")
+            )
+            if each.task in misfits
+            else each
+            for each in decisions
+        ]
 
     def _listed(self, home: Home, may_be_missing: bool) -> tuple[Partition, ...]:
         # A flow that had nothing to move has made no folder for its store yet.
@@ -252,14 +278,23 @@ class Coordinator:
         return [Decision(task, None, reason, self.state.receipt(task)) for task in gone]
 
     def ownership(self, plans: Iterable[FlowPlan]) -> Ownership:
-        """Return which files are whose, as far as *plans* know."""
+        """Return which files are whose, as *plans* say, and where they don't, as receipts do."""
         stores: dict[str, str] = {}
-        outputs: list[str] = []
+        result = Ownership({}, {}, self.project.root)
         for each in plans:
             if each.prepared is not None:
                 stores[each.name] = os.path.realpath(each.prepared.store.folder())
-                outputs += each.outputs()
-        return Ownership(stores, frozenset(), self.project.root).with_outputs(outputs)
+            decided = each.error is None and not each.put_off
+            outputs = each.outputs() if decided else self._recorded(each.name)
+            result = result.with_flow(each.name, outputs)
+        return dataclasses.replace(result, stores=stores)
+
+    def _recorded(self, name: str) -> Iterator[str]:
+        """Yield what the partitions of a flow, or of its entities, wrote when last moved."""
+        for task in self.state.tasks():
+            receipt = self.state.receipt(task)
+            if receipt is not None and task.startswith((f"{name}:", f"{name}.")):
+                yield from (output.path for output in receipt.outputs)
 
 
 def _with_kind(section: Section, upstream: Sequence[str], stores: Mapping[str, Store]) -> Section:

@@ -35,7 +35,7 @@ def foreseen(now: FlowPlan, before: Mapping[str, FlowPlan]) -> FlowPlan:
 
 
 def _is_quiet(plan: FlowPlan) -> bool:
-    return plan.is_settled and not plan.waits_for
+    return plan.is_settled() and not plan.waits_for
 
 
 def _writers(moving: list[FlowPlan]) -> dict[str, str]:

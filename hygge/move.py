@@ -215,15 +215,18 @@ def remove(outputs: Iterable[str], root: Path, floors: Collection[Path]) -> tupl
             continue  # what was written is gone: somebody made a folder of this name
         try:
             path.unlink()
-        except (FileNotFoundError, NotADirectoryError):
+        except NotADirectoryError:
             continue
+        except FileNotFoundError:
+            pass  # but perhaps the folder was made for it
         except OSError as error:
             raise StoreError(
                 f"'{output}' can't be removed: {error.strerror}",
                 output,
                 "see to it that you may write there; then run again",
             ) from error
-        removed.append(output)
+        else:
+            removed.append(output)
         with FOLDERS:
             _remove_empty_folders(path.parent, floors)
     return tuple(removed)
@@ -233,6 +236,8 @@ def _remove_empty_folders(folder: Path, floors: Collection[Path]) -> None:
     while folder not in floors and any(folder.is_relative_to(floor) for floor in floors):
         try:
             folder.rmdir()
+        except FileNotFoundError:
+            pass
         except OSError:
             return
         folder = folder.parent

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +14,16 @@ from hygge.paths import contains, real
 class Ownership:
     """Which files in which stores are whose."""
 
-    stores: dict[str, str]
+    stores: Mapping[str, str]
     """Real path of each flow's store, by flow."""
-    outputs: frozenset[str]
-    """Real path of each output of the partitions that are there now, as far as it is known."""
+    outputs: Mapping[str, frozenset[str]]
+    """By flow, real path of each output of its partitions, as far as it is known."""
     root: Path
 
-    def with_outputs(self, outputs: Iterable[str]) -> Ownership:
-        """Return this with more *outputs*, as receipts have them."""
-        found = {real(output, self.root) for output in outputs}
-        return Ownership(self.stores, self.outputs | found, self.root)
+    def with_flow(self, flow: str, outputs: Iterable[str]) -> Ownership:
+        """Return this with *outputs*, as receipts have them, as those of *flow*."""
+        found = frozenset(real(output, self.root) for output in outputs)
+        return dataclasses.replace(self, outputs={**self.outputs, flow: found})
 
     def is_in_a_store(self, output: str) -> bool:
         """Tell whether *output* lies in the store of a flow that is there now."""
@@ -31,10 +32,5 @@ class Ownership:
 
     def is_unused(self, output: str) -> bool:
         """Tell whether no partition that is there now settles at *output*."""
-        return real(output, self.root) not in self.outputs
-
-    def may_remove(self, flow: str, output: str) -> bool:
-        """Tell whether *output*, which *flow* once wrote, is of no use to any flow now."""
         path = real(output, self.root)
-        others = (store for name, store in self.stores.items() if name != flow)
-        return self.is_unused(output) and not any(contains(store, path) for store in others)
+        return not any(path in outputs for outputs in self.outputs.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,11 +93,14 @@ class FlowPlan:
     waits_for: tuple[str, ...] = ()
     """Flows whose move may bring partitions that are not known yet."""
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether a run would leave the flow's store as it is."""
-        stale = any(decision.reason is not None for decision in self.decisions)
-        return self.error is None and not self.put_off and not stale
+    def is_settled(self, begun: Collection[str] = ()) -> bool:
+        """Tell whether a run would leave the flow's store as it is.
+
+        Args:
+            begun: Tasks of whose moves, begun by killed runs, something may have to be removed.
+        """
+        waits = any(each.reason is not None or each.task in begun for each in self.decisions)
+        return self.error is None and not self.put_off and not waits
 
     @property
     def is_open(self) -> bool:
@@ -106,7 +109,7 @@ class FlowPlan:
             each.reason is not None
             and each.partition is not None
             and self.prepared is not None
-            and not self.prepared.store.outputs(each.partition)
+            and self.prepared.store.spreads
             for each in self.decisions
         )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hygge.checks import Checks
 from hygge.contract import Contract
 from hygge.errors import HomeError
+from hygge.fingerprint import text_hash
 from hygge.flow import Flow
 from hygge.homes.base import Home
 from hygge.partition import Partition, Source
@@ -26,6 +27,11 @@ DATA_FORMAT = 1
 
 QUARANTINE = "data/quarantine"
 """Below this, from the root, rows that failed a check are set aside, a folder for each flow."""
+
+
+def quarantine_folder(flow: str, root: Path) -> Path:
+    """Return where rows of *flow* go that failed a check; absolute."""
+    return root / QUARANTINE / flow.replace(".", "/")
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,11 @@ class Prepared:
             "transform": self.transform.fingerprint(),
             "checks": self.checks.fingerprint(),
             "schema": self.contract.fingerprint(),
-            "inputs": {name: each.home.reading() for name, each in self.inputs.items()},
+            "inputs": {
+                # With the path: what was read from where is told by the files, but not as what.
+                name: {**self.flow.inputs[name].values, **each.home.reading()}
+                for name, each in self.inputs.items()
+            },
         }
         reading, writing = self.home.reading(), self.store.writing()
         written = {key: value for key, value in more.items() if value}
@@ -107,12 +117,13 @@ class Prepared:
 
     def quarantine(self) -> Store:
         """Return where rows go that failed a check."""
-        path = f"{QUARANTINE}/{self.flow.name.replace('.', '/')}"
-        return Store.create({"type": "parquet", "path": path}, self.root)
+        path = quarantine_folder(self.flow.name, self.root)
+        return Store.create({"type": "parquet", "path": str(path)}, self.root)
 
     def spool(self, partition: Partition) -> str:
         """Return what the file stands for in which rows wait for their checks."""
-        return located(str(self.store.folder() / f"{partition.name}.spool"), self.root)
+        name = partition.name if "/" not in partition.name else text_hash(partition.name)
+        return located(str(self.store.folder() / f"{name}.spool"), self.root)
 
     def intended(self, partition: Partition, run: str) -> tuple[str, ...]:
         """Return what a move of *partition* is about to make, outputs and temporary things."""

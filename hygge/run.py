@@ -53,7 +53,7 @@ class Run:
         self._columns = StoreColumns(state)
         self._settled: set[str] = set()
         self._vanished: list[str] = []
-        self._ownership = Ownership({}, frozenset(), project.root)
+        self._ownership = Ownership({}, {}, project.root)
         self._begun = threading.Lock()
         self._writing = False
 
@@ -77,8 +77,9 @@ class Run:
 
     def plan_flow(self, prepared: Prepared) -> FlowPlan:
         """Decide for one flow that was put off, now that those it waits for were moved."""
+        self._clear_for(prepared)
         plan = self._coordinator.plan_flow(prepared)
-        self._ownership = self._ownership.with_outputs(plan.outputs())
+        self._ownership = self._ownership.with_flow(plan.name, plan.outputs())
         self._begin_flows([plan])
         return plan
 
@@ -104,7 +105,7 @@ class Run:
                 recorded = decision.receipt.outputs if decision.receipt else ()
                 kept = {real(output.path, self.project.root) for output in recorded}
                 left = self._intended(intents, decision.task)
-                self._remove(flow.name, left, flow.prepared.floors(), kept)
+                self._remove(left, flow.prepared.floors(), kept)
             self.state.forget_intents(decision.task for decision in done)
 
     def _intended(self, intents: Intents, task: str) -> list[str]:
@@ -116,23 +117,20 @@ class Run:
         ]
 
     def _remove(
-        self,
-        flow: str,
-        outputs: Iterable[str],
-        floors: Iterable[Path],
-        kept: Set[str] = frozenset(),
+        self, outputs: Iterable[str], floors: Iterable[Path], kept: Set[str] = frozenset()
     ) -> tuple[str, ...]:
-        """Remove those of *outputs*, once written by *flow*, that nobody has a use for."""
+        """Remove those of *outputs* that nobody has a use for."""
         mine = [
             output
             for output in dict.fromkeys(outputs)
-            if real(output, self.project.root) not in kept and self._may_remove(flow, output)
+            if real(output, self.project.root) not in kept and self._may_remove(output)
         ]
         return remove(mine, self.project.root, set(floors))
 
-    def _may_remove(self, flow: str, output: str) -> bool:
+    def _may_remove(self, output: str) -> bool:
+        """Tell whether no partition that is there now settles, or has just settled, at *output*."""
         settled = real(output, self.project.root) in self._settled
-        return not settled and self._ownership.may_remove(flow, output)
+        return not settled and self._ownership.is_unused(output)
 
     def _refresh(self, plans: Sequence[FlowPlan]) -> None:
         decisions = [each for flow in plans for each in flow.decisions]
@@ -170,7 +168,6 @@ class Run:
         """
         assert decision.partition is not None
         self._begin_writing()
-        flow = prepared.flow.name
         digest = config_hash(prepared.config)
         self.state.remember_config(digest, prepared.config)
         recorded = [each.path for each in decision.receipt.outputs] if decision.receipt else []
@@ -194,7 +191,7 @@ class Run:
             remember_columns=self._columns.remember,
             earlier=tuple(dict.fromkeys(earlier)),
             earlier_store=self._earlier_store(prepared, decision),
-            may_remove=functools.partial(self._may_remove, flow),
+            may_remove=self._may_remove,
         )
         moved = self._remembering_failure(decision.task, move)
         root = self.project.root
@@ -243,7 +240,7 @@ class Run:
         self._begin_writing()
         known = [each.path for each in decision.receipt.outputs] if decision.receipt else []
         outputs = [*known, *self._intended(self.state.intents(), decision.task)]
-        removed = self._remove(prepared.flow.name, outputs, prepared.floors())
+        removed = self._remove(outputs, prepared.floors())
         for path in removed:
             self.events.emit(
                 "file.written", decision.task, path=path, reason="removed", wrote=False
@@ -276,7 +273,7 @@ class Run:
             return Counter()
         open_stores = Ownership(
             {flow.name: self._ownership.stores[flow.name] for flow in plan.flows if flow.is_open},
-            frozenset(),
+            {},
             self.project.root,
         )
         self._vanished = [
@@ -291,15 +288,21 @@ class Run:
     def _forget_vanished(self, gone: Sequence[str]) -> Counter[str]:
         for task in gone:
             taken_over = filter(self._ownership.is_in_a_store, self._written_by(task))
-            unused = [
-                each
-                for each in taken_over
-                if self._ownership.is_unused(each)
-                and real(each, self.project.root) not in self._settled
-            ]
-            remove(unused, self.project.root, {self.project.root})
+            remove(filter(self._may_remove, taken_over), self.project.root, {self.project.root})
         self.state.forget(gone)
         return Counter(task.partition(":")[0] for task in gone)
+
+    def _clear_for(self, prepared: Prepared) -> None:
+        """Remove what vanished flows left where *prepared* reads, if all is moved there by now."""
+        failed = {task.partition(":")[0] for task in self.failed}
+        stores = self._ownership.stores
+        done = {each: stores[each] for each in prepared.upstream if each in stores.keys() - failed}
+        moved = Ownership(done, {}, self.project.root)
+        ready = [
+            task for task in self._vanished if any(map(moved.is_in_a_store, self._written_by(task)))
+        ]
+        self._forget_vanished(ready)
+        self._vanished = [task for task in self._vanished if task not in ready]
 
     def _written_by(self, task: str) -> list[str]:
         """Return what *task* wrote, or was about to write."""

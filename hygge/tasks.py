@@ -30,6 +30,7 @@ from hygge.errors import ConfigError, HyggeError
 from hygge.fingerprint import ContentHashes, Signature
 from hygge.move import Moved
 from hygge.partition import Source
+from hygge.paths import contains, real
 from hygge.plan import Decision, FlowPlan
 from hygge.prepared import Prepared
 from hygge.run import Run
@@ -302,6 +303,26 @@ def _tasks_put_off(prepared: Prepared, run: Run, state: State) -> Iterator[Task]
             yield GroupTask(pattern, fnmatch.filter(members, pattern), has_subtask=False)
 
 
+def wait_for_flows(tasks: Sequence[Task], root: Path) -> None:
+    """Make people's own tasks wait for a flow whose output they read, where doit can't know it.
+
+    It knows the outputs of a flow that is put off, or spreads its partitions, only when they are
+    there.
+    """
+    known = {target for task in tasks for target in task.targets}
+    stores = {
+        os.path.realpath(task.plan.prepared.store.folder()): task.name
+        for task in tasks
+        if isinstance(task, FlowTask) and task.plan.prepared and task.plan.is_open
+    }
+    for task in tasks if stores else ():
+        if isinstance(task, GroupTask | PartitionTask | BrokenFlowTask):
+            continue
+        for path in set(task.file_dep) - known:
+            whole = real(path, root)
+            task.task_dep += [flow for store, flow in stores.items() if contains(store, whole)]
+
+
 def _in_the_way(prepared: Prepared, decisions: Sequence[Decision]) -> dict[str, list[str]]:
     """Return, by task, the removals it has to wait for: a file can't be where a folder is.
 
@@ -318,6 +339,8 @@ def _in_the_way(prepared: Prepared, decisions: Sequence[Decision]) -> dict[str, 
         for folder in PurePosixPath(path).parents:
             above.setdefault(str(folder), []).append(task)
     found: dict[str, list[str]] = {}
+    if gone and prepared.store.spreads:
+        return _in_the_way_by_name(decisions, gone)
     for decision in decisions if gone else ():
         if decision.partition is not None:
             for output in prepared.store.outputs(decision.partition):
@@ -325,6 +348,27 @@ def _in_the_way(prepared: Prepared, decisions: Sequence[Decision]) -> dict[str, 
                 waits = [gone[folder] for folder in folders if folder in gone]
                 found.setdefault(decision.task, []).extend(waits + above.get(output, []))
     return found
+
+
+def _in_the_way_by_name(
+    decisions: Sequence[Decision], gone: dict[str, str]
+) -> dict[str, list[str]]:
+    """Return `_in_the_way` where only the ends of the outputs' paths are known beforehand."""
+    names: dict[str, list[str]] = {}
+    for path, task in gone.items():
+        for part in PurePosixPath(path).parts:
+            names.setdefault(part, []).append(task)
+    return {
+        decision.task: [
+            task
+            for part in PurePosixPath(decision.partition.name).parts
+            for name, those in names.items()
+            if name.startswith(part)
+            for task in those
+        ]
+        for decision in decisions
+        if decision.partition is not None
+    }
 
 
 def _project() -> projects.Project:

@@ -328,3 +328,21 @@ def test_frozen_columns_stay_frozen_for_all(project: ProjectFolder) -> None:
 
     assert (result.code, result.moved) == (5, 0)
     assert "error: the columns of 'a:1' are not those it had\n  + x int64\n" in result.out
+
+
+def test_columns_that_came_apart_one_by_one_are_found(project: ProjectFolder) -> None:
+    """Each was accepted while the other was about to change; from nothing they would not be."""
+    for i in (1, 2):
+        project.write(f"data/home/a/{i}.csv", "id\n1\n")
+    project.flow("a", "home: data/home/a\nstore: data/store/a\nschema: evolve\n")
+    project.doit()
+    for i in (1, 2):
+        project.write(f"data/home/a/{i}.csv", "id\nx\n")
+    project.doit("a:1")
+    project.write("data/home/a/2.csv", "id\n1\n")
+    planned = project.doit("plan")
+
+    assert planned.out == (
+        "a:2  move  contract broken: by the columns of 'a:1'\n1 to move, 1 up to date.\n"
+    )
+    assert project.doit().code == 5

@@ -434,3 +434,125 @@ class TestTakeover:
         assert identity(project.root / "data/store/b/1.parquet") == before
         assert sorted(project.digest("data/store/b")) == ["1.parquet", "2.parquet"]
         assert project.doit().counts["unchanged"] == 4
+
+    def test_store_that_changes_hands_loses_what_nobody_writes(
+        self, project: ProjectFolder
+    ) -> None:
+        """What a flow had left behind in a store that became another's stayed there for good."""
+        project.months(2)
+        project.doit()
+        project.parquet("data/home/other/x.parquet")
+        project.flow("flights", "home: data/home/flights\nstore: data/store/elsewhere\n")
+        project.flow("other", "home: data/home/other\nstore: data/store/flights\n")
+        project.doit()
+
+        assert sorted(project.digest("data/store/flights")) == ["x.parquet"]
+
+
+class TestPastMistakes:
+    def test_inputs_that_change_places_are_another_result(self, project: ProjectFolder) -> None:
+        """The files were the same, so nothing was moved."""
+        project.write("data/home/a/1.csv", "k\n1\n")
+        project.write("data/x.csv", "k,v\n1,X\n")
+        project.write("data/y.csv", "k,v\n1,Y\n")
+        text = (
+            "home: data/home/a\nstore: {{type: csv, path: data/store/a}}\n"
+            "inputs: {{x: data/{}.csv, y: data/{}.csv}}\n"
+            "transform: {{sql: SELECT x.v FROM self JOIN x ON self.k = x.k}}\n"
+        )
+        project.flow("a", text.format("x", "y"))
+        project.doit()
+        project.flow("a", text.format("y", "x"))
+
+        assert project.doit().moved == 1
+        assert (project.root / "data/store/a/1.csv").read_text() == "v\nY\n"
+
+    def test_own_task_waits_for_a_flow_that_is_put_off(self, project: ProjectFolder) -> None:
+        """It ran before the output that it reads was brought up to date."""
+        chain(project, 1)
+        project.write(
+            "dodo.py",
+            """
+            import shutil
+            from hygge.tasks import DOIT_CONFIG, task_hygge
+
+            def task_copy():
+                def copy():
+                    shutil.copy("data/store/b/1.parquet", "copy.parquet")
+                return {
+                    "actions": [copy],
+                    "file_dep": ["data/store/b/1.parquet"],
+                    "targets": ["copy.parquet"],
+                }
+            """,
+        )
+        first = project.doit("copy")
+        project.parquet("data/home/a/1.parquet", 7)
+        second = project.doit("copy")
+
+        assert (first.code, second.code, first.moved, second.moved) == (0, 0, 2, 2)
+        assert pl.read_parquet(project.root / "copy.parquet").height == 7
+
+    def test_removal_waits_for_a_failed_partition_too(self, project: ProjectFolder) -> None:
+        """What lacks its source because the source could not be made again was removed."""
+        chain(project)
+        project.doit()
+        project.write("data/home/a/2.parquet", b"no more")
+        (project.root / "data/store/a/2.parquet").unlink()
+        result = project.doit("--continue")
+
+        assert "b:2  not run: a:2 failed" in result.out
+        assert sorted(project.digest("data/store/b")) == ["1.parquet", "2.parquet", "3.parquet"]
+
+    def test_input_that_lacks_a_part_is_not_read(self, project: ProjectFolder) -> None:
+        project.parquet("data/home/a/1.parquet")
+        project.write("data/home/a/2.parquet", b"no more")
+        project.flow("a", A)
+        project.parquet("data/home/b/x.parquet")
+        project.flow(
+            "b",
+            "home: data/home/b\nstore: data/store/b\ninputs: {t: data/store/a}\n"
+            "transform: {sql: SELECT COUNT(*) AS n FROM t}\n",
+        )
+        result = project.doit("--continue")
+
+        assert "b:x  not run: a:2 failed" in result.out
+
+    def test_quarantine_can_be_a_home(self, project: ProjectFolder) -> None:
+        project.write("data/home/a/1.csv", "k\n1\n9\n")
+        project.flow(
+            "a",
+            "home: data/home/a\nstore: data/store/a\n"
+            "checks: [{between: {k: [0, 5]}, on_fail: quarantine}]\n",
+        )
+        project.flow("bad", "home: data/quarantine/a\nstore: data/store/bad\n")
+
+        assert project.doit().moved == 2
+        assert project.doit().moved == 0
+
+    def test_left_overs_of_a_kill_are_no_source(self, project: ProjectFolder) -> None:
+        """A flow behind read a file that the killed run had published and nobody recorded."""
+        for name in ("x", "y"):
+            project.write(f"data/home/a/{name}.csv", "k\nM\n")
+        project.flow("a", "home: data/home/a\nstore: {path: data/store/a, partition_by: k}\n")
+        project.flow("b", "home: {path: data/store/a, partition: hive}\nstore: data/store/b\n")
+        project.doit()
+        project.write("data/home/a/x.csv", "k\nM\nA\nM\n")
+        project.write(
+            "sitecustomize.py",
+            """
+            import os, sys
+            def kill(event, arguments):
+                if event == "os.rename" and "k=M/x.parquet" in str(arguments[1]):
+                    os.kill(os.getpid(), 9)
+            sys.addaudithook(kill)
+            """,
+        )
+        killed = project.doit(PYTHONPATH=str(project.root))
+        published = (project.root / "data/store/a/k=A/x.parquet").exists()
+        project.write("data/home/a/x.csv", "k\nM\n")
+        result = project.doit()
+
+        assert (killed.code, published) == (-signal.SIGKILL, True)
+        assert result.code == 0
+        assert sorted(project.digest()) == ["a/k=M/x.parquet", "a/k=M/y.parquet", "b/M.parquet"]

@@ -183,15 +183,13 @@ class Story:
         self.code = 0
         self.text = page.read_text(encoding="utf-8")
         self.writes_flows = DATA_PROJECT in self.text
+        self.has_flows = not self.writes_flows and EMPTY_PROJECT not in self.text
         root.mkdir()
-        if EMPTY_PROJECT in self.text:
-            return
-        shutil.copy(ROOT / "dodo.py", root)
-        shutil.copytree(ROOT / "data/home", root / "data/home")
-        if self.writes_flows:
-            (root / "flows").mkdir()
-        else:
+        if self.has_flows:
             shutil.copytree(ROOT / "flows", root / "flows", ignore=COMPILED)
+        if self.has_flows or self.writes_flows:
+            shutil.copy(ROOT / "dodo.py", root)
+            shutil.copytree(ROOT / "data/home", root / "data/home")
 
     def act(self) -> str:
         """Do everything in order; return the page with what was really printed."""
@@ -224,7 +222,7 @@ class Story:
 
     def _write(self, name: str, text: str) -> None:
         file = self.root / name
-        if not self.writes_flows and name.startswith("flows/") and (ROOT / name).exists():
+        if self.has_flows and name.startswith("flows/") and (ROOT / name).exists():
             assert meaning(name, text) == meaning(name, text_of(name)), f"another {name}"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

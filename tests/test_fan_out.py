@@ -340,3 +340,39 @@ def test_kill_leaves_no_staging_and_the_next_run_finishes(project: ProjectFolder
     assert killed_with_staging, "the kill came at no telling moment"
     assert not any((project.root / "data/store").rglob(".*"))
     assert len(project.digest("data/store/f")) == 40 * 20
+
+
+class TestPastMistakes:
+    def test_text_that_means_null_to_hive_shares_its_folder(self, project: ProjectFolder) -> None:
+        """Two files were written to one place, and the null row was lost."""
+        outputs = spread(project, "[k]", k=[HIVE_NULL, None, "a"])
+
+        assert outputs == [f"k={HIVE_NULL}/1.parquet", "k=a/1.parquet"]
+        assert read(project, outputs[0])["k"].to_list() == [HIVE_NULL, None]
+        assert not any((project.root / "data/store").rglob("*.tmp"))
+
+    def test_column_whose_name_is_encoded_leaves_no_orphan(self, project: ProjectFolder) -> None:
+        spread(project, "[départ]", départ=["A", "B"])
+        (project.root / ".doit.db").unlink()
+
+        assert spread(project, "[départ]", départ=["A"]) == ["d%C3%A9part=A/1.parquet"]
+
+    def test_file_where_a_folder_was_waits_for_its_removal(self, project: ProjectFolder) -> None:
+        rows(project, "y", k=["a"])
+        rows(project, "x.parquet/1", k=["a", "b"])
+        project.flow("f", FLOW.format(by="[k]"))
+        project.doit()
+        home = project.root / "data/home/f/x.parquet"
+        (home / "1.parquet").unlink()
+        home.rmdir()
+        rows(project, "x", k=["a"])
+        result = project.doit()
+
+        assert result.code == 0
+        assert sorted(project.digest("data/store/f")) == ["k=a/x.parquet", "k=a/y.parquet"]
+
+    def test_partition_in_a_folder_leaves_no_empty_one(self, project: ProjectFolder) -> None:
+        outputs = spread(project, "[k]", "2013/x", k=["a"])
+
+        assert outputs == ["k=a/2013/x.parquet"]
+        assert [each.name for each in (project.root / "data/store/f").iterdir()] == ["k=a"]

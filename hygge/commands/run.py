@@ -179,6 +179,7 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
             self.dep_manager.close()
             return NOTHING_STARTED
         self._ask_early(invocation)
+        tasks.wait_for_flows(self.task_list, invocation.run.project.root)
         if self.sel_tasks is None or not self.sel_tasks:
             tell_vanished(invocation.run.forget_vanished(invocation.plan))
         with _stopping_on_signals(), _orderly_runners():

@@ -98,6 +98,11 @@ class Store(ABC):
     def writing(self) -> Mapping[str, Any]:
         """Return what, beside the rows, can change the outputs; for the config hash."""
 
+    @property
+    def spreads(self) -> bool:
+        """Whether a partition is spread over folders, so that only its rows tell its outputs."""
+        return False
+
     def takes_bytes_of(self, kind: str) -> bool:
         """Tell whether a file of *kind* is, byte for byte, what this store would write."""
         return False

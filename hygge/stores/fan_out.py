@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from hygge.datatypes import type_name
 from hygge.errors import ConfigError, StoreError, did_you_mean
 from hygge.flow import Section
-from hygge.paths import hive_folder
+from hygge.paths import HIVE_NULL, hive_folder
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,7 +65,7 @@ class FanOut:
 
     def found(self, store: Path, name: str) -> list[str]:
         """Return the files called *name* that lie in such folders of *store*, relative to it."""
-        folders = "/".join(f"{glob.escape(column)}=*" for column, _ in self.columns)
+        folders = "/".join(glob.escape(hive_folder(column, "")) + "*" for column, _ in self.columns)
         pattern = f"{folders}/{glob.escape(name)}"
         return sorted(path.replace(os.sep, "/") for path in glob.glob(pattern, root_dir=store))
 
@@ -140,7 +140,7 @@ class FanOut:
             self._check_type(name, every, schema[name])
             text = pl.col(name).dt.strftime(_FORMATS[every]) if every else pl.col(name)
             text = text.cast(pl.String)
-            text = pl.when(text == "").then(None).otherwise(text)
+            text = pl.when(text.is_in(["", HIVE_NULL])).then(None).otherwise(text)
             keys.append(text.alias(f"__hygge_folder_{i}"))
         return keys
 

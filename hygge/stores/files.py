@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from hygge.errors import ConfigError
-from hygge.fingerprint import content_hash
+from hygge.fingerprint import content_hash, text_hash
 from hygge.flow import Section
 from hygge.partition import Partition
 from hygge.paths import located, normal
@@ -73,6 +73,10 @@ class FilesStore(Store):
         """Return how the names of outputs end."""
         return self.suffix
 
+    @property
+    def spreads(self) -> bool:
+        return self.fan_out is not None
+
     def outputs(self, partition: Partition) -> tuple[str, ...]:
         return () if self.fan_out else (self._whole(partition),)
 
@@ -87,7 +91,16 @@ class FilesStore(Store):
     def intended(self, partition: Partition, run: str) -> tuple[str, ...]:
         if self.fan_out is None:
             return self.outputs(partition)
-        return (located(str(temporary_path(self.root / self._whole(partition), run)), self.root),)
+        folder = temporary_path(self._staging_place(partition), run)
+        return (located(str(folder), self.root),)
+
+    def _staging_place(self, partition: Partition) -> Path:
+        """Return what the staging folder of a partition that is spread over folders stands for.
+
+        Directly in the store, so that no other folder has to be made, and removed, for it.
+        """
+        name = partition.name if "/" not in partition.name else text_hash(partition.name)
+        return self.folder() / f"{name}{self.ending()}"
 
     def _whole(self, partition: Partition) -> str:
         return f"{self.path}/{partition.name}{self.ending()}"
@@ -111,7 +124,7 @@ class FilesStore(Store):
     ) -> list[StagedFile]:
         whole = self._whole(partition)
         staged = []
-        with staging_folder(whole, self.root / whole, run) as folder:
+        with staging_folder(whole, self._staging_place(partition), run) as folder:
             for place, path in fan_out.sink(rows, self.write, folder):
                 final = f"{self.path}/{place}/{partition.name}{self.ending()}"
                 check_lengths(final)

@@ -114,7 +114,8 @@ def tasks(name: str, groups: Mapping[str, list[str]]) -> dict[str, list[str]]:
 
 
 def below(folders: Iterable[str], disk: Disk) -> list[str]:
-    return sorted(path for path in disk for each in folders if path.startswith(each + "/"))
+    found = {path for path in disk for each in folders if path.startswith(each + "/")}
+    return sorted(path for path in found if not path.endswith("/"))
 
 
 def contents(flow: Flow, files: Iterable[str], disk: Disk) -> tuple[list[bytes], list[bytes]]:
