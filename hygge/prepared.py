@@ -22,7 +22,7 @@ from hygge.transform import Transform
 if TYPE_CHECKING:
     import polars as pl
 
-DATA_FORMAT = 1
+DATA_FORMAT = 2
 """Version of how rows become bytes; raised when the same rows would be written differently."""
 
 QUARANTINE = "data/quarantine"

@@ -556,3 +556,29 @@ class TestPastMistakes:
         assert (killed.code, published) == (-signal.SIGKILL, True)
         assert result.code == 0
         assert sorted(project.digest()) == ["a/k=M/x.parquet", "a/k=M/y.parquet", "b/M.parquet"]
+
+
+def test_result_of_a_join_is_the_same_bytes_each_time(project: ProjectFolder) -> None:
+    """Its rows came in other portions each time, and each portion became a row group."""
+    row = pl.int_range(400_000, eager=True)
+    frame = pl.DataFrame({"k": row.hash(1) % 50, "x": row.hash(2) % 1000})
+    project.parquet("data/home/a/1.parquet")
+    frame.write_parquet(project.root / "data/home/a/1.parquet")
+    limits = pl.DataFrame({"low": range(0, 500, 10), "high": range(30, 530, 10)})
+    limits.write_parquet(project.root / "data/limits.parquet")
+    project.flow(
+        "a",
+        """
+        home: data/home/a
+        inputs: {limits: data/limits.parquet}
+        transform:
+          sql: SELECT k, x, low FROM self JOIN limits ON x > low AND x < high
+        store: data/store/a
+        """,
+    )
+    digests = []
+    for _ in range(4):
+        project.doit("-a")
+        digests.append(project.digest())
+
+    assert digests[1:] == digests[:1] * 3

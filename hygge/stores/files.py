@@ -28,6 +28,10 @@ from hygge.stores.staging import (
 if TYPE_CHECKING:
     import polars as pl
 
+ROWS_AT_ONCE = 100_000
+"""Rows in a row group or record batch. polars makes them as the rows happen to come, which after a
+join differs from run to run: the same rows would be other bytes."""
+
 HIGHEST_LEVEL = {"zstd": 22, "gzip": 9, "brotli": 11}
 """The highest compression level of what has levels."""
 

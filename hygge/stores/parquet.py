@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from hygge.stores.files import FilesStore
+from hygge.stores.files import ROWS_AT_ONCE, FilesStore
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,7 +23,7 @@ class ParquetStore(FilesStore, kind="parquet"):
             compression=cast("Any", self.polars_compression),
             compression_level=self.options.get("compression_level"),
             statistics=self.options.get("statistics", True),
-            row_group_size=self.options.get("row_group_size"),
+            row_group_size=self.options.get("row_group_size", ROWS_AT_ONCE),
             engine="streaming",
         )
 

@@ -54,6 +54,8 @@ class Model:
 
     known: dict[str, tuple[object, Disk]] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)
+    """Those of which something may lie somewhere though no move of theirs has ended."""
 
     def outcome(self, flows: Mapping[str, Flow], before: Disk, after: Disk) -> Outcome:
         """Return what a run has to do that found the disk as *before* and left it as *after*.
@@ -65,8 +67,8 @@ class Model:
         for name, flow in flows.items():
             stuck = [t for t in result.failed | result.not_run if self._feeds(t, flow, flows)]
             groups = partitions(flow, after)
-            gone = {t for t in self.known if t.split(":")[0] == name} - {*tasks(name, groups)}
-            result.removed |= gone
+            mine = {t for t in {*self.known, *self.begun} if t.split(":")[0] == name}
+            result.removed |= mine - {*tasks(name, groups)}
             for task, files in tasks(name, groups).items():
                 made_from, outputs = self.known.get(task, (None, {}))
                 stale = task in self.failed or made_from != origin(flow, files, after)
@@ -90,12 +92,14 @@ class Model:
     def learn(self, flows: Mapping[str, Flow], disk: Disk, outcome: Outcome) -> None:
         """Remember what a run did that left the disk as *disk*."""
         for task in outcome.removed:
-            del self.known[task]
+            self.known.pop(task, None)
         for task in outcome.moved:
             name, key = task.split(":", 1)
             files = tasks(name, partitions(flows[name], disk))[task]
             self.known[task] = origin(flows[name], files, disk), outputs(flows[name], key, disk)
-        self.failed = self.failed - outcome.moved - outcome.removed | outcome.failed
+        for left in (self.failed, self.begun):
+            left -= outcome.moved | outcome.removed
+            left |= outcome.failed
 
 
 def partitions(flow: Flow, disk: Disk) -> dict[str, list[str]]:

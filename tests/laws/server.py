@@ -33,7 +33,7 @@ class Ended:
     err: str
     plan: dict[str, Any] = field(default_factory=dict)
     """What the command decided before it did anything: of each task (action, reason's kind), and
-    under ``waits`` the flows that wait for others."""
+    under "" the flows of which it said that it can't tell."""
 
 
 class Server:
@@ -151,7 +151,7 @@ def _command(args: Sequence[str], plan: int) -> int:
             for each in flow.decisions
             if each.reason is not None
         }
-        found[""] = [flow.name for flow in decided.flows if flow.waits_for]
+        found[""] = [flow.name for flow in decided.flows if flow.waits_for or flow.error]
         os.write(plan, json.dumps(found).encode())
     return code
 
