@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
+from hygge.paths import real
 from hygge.plan import Decision
 from hygge.prepared import Prepared
 from hygge.state import State
@@ -34,7 +35,8 @@ class Blocked:
         whole = [task for task in self._failed if self._is_needed_whole(task)]
         if whole:
             return whole
-        found = {self._writers[path] for path in self._read_by(decision) if path in self._writers}
+        paths = [real(path, self._prepared.root) for path in self._read_by(decision)]
+        found = {self._writers[path] for path in paths if path in self._writers}
         if self._may_lack_files(decision):
             found.update(task for task in self._failed if self._state.receipt(task) is None)
         return sorted(found)
@@ -59,7 +61,7 @@ class Blocked:
         """The failed task that wrote each file, as receipts have it, when it last succeeded."""
         receipts = {task: self._state.receipt(task) for task in self._failed}
         return {
-            output.path: task
+            real(output.path, self._prepared.root): task
             for task, receipt in receipts.items()
             if receipt is not None
             for output in receipt.outputs

@@ -42,6 +42,9 @@ def needed(flow: Flow, known: Iterable[str]) -> list[str]:
     found: list[str] = []
     for i, name in enumerate(flow.needs):
         those = [each for each in known if each == name or each.startswith(f"{name}.")]
+        if flow.name in those:
+            what = f"the flow '{flow.name}' needs itself"
+            raise flow.home.document.error(("needs", i), what, "remove it")
         if not those:
             document = flow.home.document
             what = f"no flow '{name}' that '{flow.name}' could need"
@@ -93,8 +96,10 @@ def cycle_error(flow: Flow, cycle: Sequence[str]) -> HyggeError:
     """Build the error for *flow*, one of a *cycle* of flows that wait for each other."""
     here = cycle.index(flow.name)
     path = [*cycle[here:-1], *cycle[:here], flow.name]
-    key = "needs" if path[1] in flow.needs else "home"
-    place = flow.home.document.place((key, "path") if key == "home" else (key,))
+    document = flow.home.document
+    place = document.place(("needs",) if path[1] in flow.needs else ("home", "path"))
+    if len(set(cycle)) == 1:
+        place = document.place(("inputs",))
     return ConfigError(
         f"flows wait for each other in a circle: {' -> '.join(path)}",
         str(place or flow.file),

@@ -245,7 +245,9 @@ class Coordinator:
             in_doubt = bool(doubted) and self.state.run_of(task) in doubted
             remembered = Remembered(receipt, in_doubt, failures.get(task, ""))
             found = functools.partial(prepared.found, partition)
-            wanted = Wanted(digest, found, change, self.options.forced, inputs)
+            wanted = Wanted(
+                digest, found, change, self.options.forced, inputs, prepared.transform.sees_paths
+            )
             yield plan.decide(task, partition, remembered, wanted, self.look)
 
     @functools.cached_property

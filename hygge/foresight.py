@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 
+from hygge.paths import real
 from hygge.plan import Decision, FlowPlan, Reason
 from hygge.prepared import Prepared
 
@@ -44,13 +45,13 @@ def _writers(moving: list[FlowPlan]) -> dict[str, str]:
 
 
 def _stale_outputs(plan: FlowPlan) -> Iterator[tuple[str, str]]:
-    for decision in plan.decisions:
-        if decision.reason is not None:
+    for decision in plan.decisions if plan.prepared else ():
+        if decision.reason is not None and plan.prepared is not None:
             for output in decision.receipt.outputs if decision.receipt else ():
-                yield output.path, decision.task
-            if decision.partition is not None and plan.prepared is not None:
+                yield real(output.path, plan.prepared.root), decision.task
+            if decision.partition is not None:
                 for path in plan.prepared.store.outputs(decision.partition):
-                    yield path, decision.task
+                    yield real(path, plan.prepared.root), decision.task
 
 
 def _reason(
@@ -59,8 +60,9 @@ def _reason(
     partition = decision.partition
     if partition is None:
         return None
-    files = (*partition.sources, *prepared.input_sources)
-    task = next((writers[each.path] for each in files if each.path in writers), None)
+    files = (*partition.sources, *prepared.input_sources) if writers else ()
+    paths = (real(each.path, prepared.root) for each in files)
+    task = next((writers[path] for path in paths if path in writers), None)
     if task is None and _reads_whole(prepared):
         task = moving[0].name
     return None if task is None else Reason("upstream changed", f"'{task}' is to be moved first")

@@ -59,6 +59,8 @@ class Wanted:
     forced: bool = False
     inputs: tuple[Source, ...] = ()
     """Files of the other tables that the flow reads, in order of the tables' names."""
+    by_path: bool = False
+    """Whether the folder that a source lies in can change the result."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ def decide(
     reason = _asked_for(remembered, wanted, receipt)
     if reason is not None:
         return Decision(task, partition, reason, receipt)
-    sources = _sources(partition, receipt, look)
+    sources = _sources(partition, receipt, wanted.by_path, look)
     if isinstance(sources, Reason):
         return Decision(task, partition, sources, receipt)
     inputs = _inputs(wanted.inputs, receipt, look)
@@ -213,14 +215,17 @@ def _asked_for(remembered: Remembered, wanted: Wanted, receipt: Receipt) -> Reas
     return None
 
 
-def _sources(partition: Partition, receipt: Receipt, look: Look) -> tuple[ReadSource, ...] | Reason:
+def _sources(
+    partition: Partition, receipt: Receipt, by_path: bool, look: Look
+) -> tuple[ReadSource, ...] | Reason:
     """Return the sources with their hashes, or the reason for which they make it stale."""
     if partition.values != receipt.values:
         return Reason("source changed", f"{_pairs(receipt.values)} -> {_pairs(partition.values)}")
     if len(partition.sources) == len(receipt.sources) == 1:
         # A single source is the same wherever it has been moved to, but not under another name:
         # the name tells how it is read.
-        names = [each.path.rpartition("/")[2] for each in (*receipt.sources, *partition.sources)]
+        paths = [each.path for each in (*receipt.sources, *partition.sources)]
+        names = paths if by_path else [path.rpartition("/")[2] for path in paths]
         if names[0] != names[1]:
             return Reason("source changed", f"'{names[0]}' -> '{names[1]}'")
         pairs = [(partition.sources[0], receipt.sources[0])]

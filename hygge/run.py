@@ -21,7 +21,7 @@ from hygge.move import Move, Moved, remove, settle, sweep
 from hygge.ownership import Ownership
 from hygge.paths import located, real
 from hygge.plan import Decision, FlowPlan
-from hygge.prepared import Prepared
+from hygge.prepared import Prepared, quarantine_folder
 from hygge.project import Project
 from hygge.receipt import Output, ReadSource, Receipt
 from hygge.shape import Shaping
@@ -97,9 +97,9 @@ class Run:
                 continue
             store = flow.prepared.store.folder()
             if not any(decision.receipt for decision in flow.decisions):
-                _sweep_folder(
-                    store, self.project.root
-                )  # nothing is remembered that could name them
+                # Nothing is remembered that could name them.
+                for folder in (store, quarantine_folder(flow.name, self.project.root)):
+                    _sweep_folder(folder, self.project.root)
             done = [d for d in flow.decisions if d.reason is None and d.task in intents]
             for decision in done:
                 recorded = decision.receipt.outputs if decision.receipt else ()
@@ -361,7 +361,8 @@ def adopt(prepared: Prepared, decision: Decision) -> tuple[Receipt | None, str]:
             path = source.path
             signature = Signature.of((root / path).stat())
             sources.append(ReadSource(path, content_hash(root / path), signature))
-        for path in prepared.store.outputs(partition) or prepared.store.found(partition):
+        settled = prepared.store.outputs(partition) or prepared.store.found(partition)
+        for path in dict.fromkeys((*settled, *prepared.found(partition))):
             signature = Signature.of((root / path).lstat())
             outputs.append(Output(path, content_hash(root / path), None, signature))
     except OSError:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from hygge.contract import Columns
 from hygge.datatypes import type_name
-from hygge.errors import StoreError, TransformError
-from hygge.partition import TRACE, Partition
+from hygge.errors import HomeError, StoreError, TransformError
+from hygge.partition import ROW, TRACE, Partition
 from hygge.prepared import Prepared
 from hygge.stores.staging import StagedFile, staging, store_error
 from hygge.transform import Context
@@ -95,9 +95,26 @@ class Shaping:
         return Shaped(tuple(staged), columns, "", tuple(notes))
 
     def _transformed(self, traced: bool) -> pl.LazyFrame:
-        home = self.prepared.home
+        import polars as pl
+
+        home, transform = self.prepared.home, self.prepared.transform
         rows = home.trace(self.partition) if traced else home.scan(self.partition)
-        return self.prepared.transform.apply(rows, self._context())
+        try:
+            names = () if traced or transform.is_empty else rows.collect_schema().names()
+            if set(TRACE) & set(names):
+                raise self._kept_name()
+            return transform.apply(rows, self._context())
+        except pl.exceptions.DuplicateError as error:
+            if traced and ROW in home.scan(self.partition).collect_schema():
+                raise self._kept_name() from error
+            raise
+
+    def _kept_name(self) -> HomeError:
+        return HomeError(
+            f"columns can't be called {' or '.join(map(repr, TRACE))}: hygge numbers rows so",
+            self.partition.sources[0].path,
+            "give the column another name at the source",
+        )
 
     def _context(self) -> Context:
         inputs = {name: each.scan(name) for name, each in self.prepared.inputs.items()}

@@ -196,8 +196,10 @@ def _targets(prepared: Prepared, decision: Decision) -> Sequence[str]:
     """Return where a partition settles, as far as it is known before it is moved."""
     if decision.partition is None:
         return ()
-    recorded = decision.receipt.outputs if decision.receipt else ()
-    return prepared.store.outputs(decision.partition) or [output.path for output in recorded]
+    recorded = [output.path for output in decision.receipt.outputs] if decision.receipt else []
+    # Of a stale one, only what it will write for sure: another flow may take over the rest, and
+    # doit refuses two tasks with one target.
+    return recorded if decision.reason is None else prepared.store.outputs(decision.partition)
 
 
 class GroupTask(Task):  # type: ignore[misc]

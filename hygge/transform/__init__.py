@@ -75,6 +75,11 @@ class Transform:
         """Whether the columns of `TRACE` survive: what a query or a function returns has none."""
         return self.section is None or not self.section.values.keys() & {"sql", "python"}
 
+    @property
+    def sees_paths(self) -> bool:
+        """Whether the sources' paths can change the rows: a function can ask for them."""
+        return self.function is not None
+
     def fingerprint(self) -> Mapping[str, Any]:
         """Return what can change the result, as plain data; empty if nothing is done.
 

@@ -71,6 +71,11 @@ class Folder:
             return Source(base, b"", True)
         return None
 
+    def within(self, package: str) -> list[str]:
+        """Return the dotted names of the modules directly in *package*."""
+        files = self.path.joinpath(*package.split(".")).glob("*.py")
+        return sorted(f"{package}.{file.stem}" for file in files if file.stem != "__init__")
+
     def _is_installed(self, dotted: str) -> bool:
         # A folder without __init__.py is a package too, but one that hides no other.
         top = dotted.partition(".")[0]
@@ -126,6 +131,8 @@ def sources_of(folder: Folder, top: str, root: Path) -> dict[str, Source]:
         for name in _imported(tree, _package_of(dotted, source)):
             parts = [part for part in name.split(".") if part.isidentifier()]
             names = [".".join(parts[: i + 1]) for i in range(len(parts))]
+            if name.endswith(".*"):  # __all__ may name any module of the package
+                names += folder.within(".".join(parts))
             waiting += [each for each in names if each != dotted]
     return found
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 Disk = Mapping[str, bytes]
 """Content of every file, by path."""
 
+Origin = tuple[str, Disk]
+"""A configuration and the files that were read with it."""
+
 Contents = Iterable[bytes]
 
 
@@ -52,7 +55,7 @@ class Outcome:
 class Model:
     """Remembers what each partition was made from, and what became of it."""
 
-    known: dict[str, tuple[object, Disk]] = field(default_factory=dict)
+    known: dict[str, tuple[Origin, Disk]] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     begun: set[str] = field(default_factory=set)
     """Those of which something may lie somewhere though no move of theirs has ended."""
@@ -68,7 +71,10 @@ class Model:
             stuck = [t for t in result.failed | result.not_run if self._feeds(t, flow, flows)]
             groups = partitions(flow, after)
             mine = {t for t in {*self.known, *self.begun} if t.split(":")[0] == name}
-            result.removed |= mine - {*tasks(name, groups)}
+            for task in mine - {*tasks(name, groups)}:
+                read = self.known[task][0][1] if task in self.known else ()
+                kept = any(path in self._written(each) for each in stuck for path in read)
+                (result.not_run if kept else result.removed).add(task)
             for task, files in tasks(name, groups).items():
                 made_from, outputs = self.known.get(task, (None, {}))
                 stale = task in self.failed or made_from != origin(flow, files, after)
@@ -87,7 +93,10 @@ class Model:
     def _blocks(self, task: str, flow: Flow, files: Iterable[str], disk: Disk) -> bool:
         if task not in self.known:  # nobody knows what it would have written
             return flow.mode != "file" or bool(flow.inputs)
-        return any(path in self.known[task][1] for path in [*files, *below(flow.inputs, disk)])
+        return any(path in self._written(task) for path in [*files, *below(flow.inputs, disk)])
+
+    def _written(self, task: str) -> Disk:
+        return self.known[task][1] if task in self.known else {}
 
     def learn(self, flows: Mapping[str, Flow], disk: Disk, outcome: Outcome) -> None:
         """Remember what a run did that left the disk as *disk*."""
@@ -126,7 +135,7 @@ def contents(flow: Flow, files: Iterable[str], disk: Disk) -> tuple[list[bytes],
     return [disk[path] for path in files], [disk[path] for path in below(flow.inputs, disk)]
 
 
-def origin(flow: Flow, files: Iterable[str], disk: Disk) -> object:
+def origin(flow: Flow, files: Iterable[str], disk: Disk) -> Origin:
     """Return everything that a partition's outputs follow from."""
     return flow.config, {path: disk[path] for path in [*files, *below(flow.inputs, disk)]}
 

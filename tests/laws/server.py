@@ -101,15 +101,16 @@ def _text(file: int) -> str:
 def _warm_up() -> None:
     """Import what a command would; nothing may start a thread, for none survives a fork."""
     import gc
-    import importlib
+    import importlib.metadata
     import pkgutil
 
     import hygge
 
-    for module in ("polars", "pyarrow.csv", "pyarrow.parquet", "jsonschema", "pathspec", "rich"):
+    for module in ("polars", "pyarrow.csv", "pyarrow.parquet", "jsonschema", "pathspec", "rich", "filelock"):
         importlib.import_module(module)
     for found in pkgutil.walk_packages(hygge.__path__, "hygge."):
         importlib.import_module(found.name)
+    importlib.metadata.entry_points()
     gc.freeze()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import hashlib
 import itertools
@@ -52,10 +53,22 @@ CHOICES: dict[str, list[Any]] = {
 }
 """What can be edited in the flows; the first of each is how it begins."""
 
+FLOWS = ("copied", "checked", "spread", "grouped", "total", "joined")
+
 NAMES = ["a", "b", "d/a", "x", "x.csv/a", "x.parquet/a"]
 """Of sources, without suffix. A file of one may lie where another has a folder."""
 
 HOMES = {"plain": NAMES, "raw": NAMES, "names": ["a", "b"]}
+
+BASE = {
+    "raw/a": [("a", 1), ("b", 2), ("", 3)],
+    "raw/b": [("a", 2), ("æ/1", 1)],
+    "raw/d/a": [("b", 1), ("b", 7)],
+    "plain/a": [("a", 1), ("c", 2)],
+    "plain/b": [("b", 150)],
+    "names/a": [("a", 1), ("b", 2), ("b", 3)],
+}
+"""The sources with which each example begins."""
 
 ROWS = st.lists(
     st.tuples(st.sampled_from(["a", "b", "", "æ/1"]), st.sampled_from([1, 2, 3, 7, 150])),
@@ -207,7 +220,10 @@ def recorded(root: Path) -> tuple[dict[str, str], set[str], set[str]]:
             begun = {task for (task,) in state.execute("SELECT task FROM intents")}
         except sqlite3.OperationalError:  # killed while the tables were made
             return {}, set(), set()
-    return {task: json.loads(data)["_values_:"]["run"] for task, data in rows}, failed, begun
+    values = {task: json.loads(data).get("_values_:", {}) for task, data in rows}
+    for t,v in values.items():
+        if "run" not in v: print("ODD", t, v, [d for a,d in rows if a==t])
+    return {task: each["run"] for task, each in values.items() if "run" in each}, failed, begun
 
 
 class Law(RuleBasedStateMachine):
@@ -218,23 +234,36 @@ class Law(RuleBasedStateMachine):
     builder: ClassVar[Server]
     built: ClassVar[dict[bytes, tuple[dict[str, bytes], Outcome]]]
     counts: ClassVar[Counter[str]]
+    model_of_copy: ClassVar[list[Model]]
     numbers: ClassVar[Iterator[int]] = itertools.count()
 
     def __init__(self) -> None:
         super().__init__()
         self.counts["examples"] += 1
-        self.root = self.folder / f"project-{self.counts['examples']}"
-        self.root.mkdir(parents=True)
-        (self.root / "dodo.py").write_text(DODO)
-        for home in HOMES:
-            (self.root / "data/home" / home).mkdir(parents=True)
+        self.root = self.folder / f"project-{next(self.numbers)}"
         self.chosen = {key: choices[0] for key, choices in CHOICES.items()}
-        self.names = {name: name for name in ("copied", "checked", "spread", "grouped", "total")}
-        self.names["joined"] = "joined"
+        self.names = {name: name for name in FLOWS}
         self.comment = ""
         self.model = Model()
-        self.ended = False
+
+    @initialize(built=st.booleans())
+    def begin(self, built: bool) -> None:
+        """Take a project that was built already, or one that was not."""
+        if built and self.model_of_copy:
+            shutil.copytree(self.folder / "copy", self.root)
+            self.model = copy.deepcopy(self.model_of_copy[0])
+            self._write_flows()
+            return
+        for home in HOMES:
+            (self.root / "data/home" / home).mkdir(parents=True)
+        (self.root / "dodo.py").write_text(DODO)
+        for path, rows in BASE.items():
+            self._put(*path.split("/", 1), text_of(rows))
         self._write_flows()
+        if built:
+            self.bring_up_to_date()
+            shutil.copytree(self.root, self.folder / "copy")
+            self.model_of_copy.append(copy.deepcopy(self.model))
 
     def _write_flows(self) -> None:
         self.flows = understood(written(self.chosen, self.names))
@@ -256,25 +285,15 @@ class Law(RuleBasedStateMachine):
 
     def _put(self, home: str, name: str, content: bytes) -> None:
         path = self.root / "data/home" / home / f"{name}.csv"
-        if path.is_dir():
-            shutil.rmtree(path)
-        if path.parent.is_file():
-            path.parent.unlink()
+        # Where one of them is a file, the other is a folder, in the home or in a store.
+        for other in (path, path.with_suffix(".parquet")):
+            if other.is_dir():
+                shutil.rmtree(other)
+        for other in (path.parent, path.parent.with_suffix(".csv")):
+            if other.is_file():
+                other.unlink()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-
-    @initialize(
-        files=st.lists(
-            st.tuples(st.sampled_from(sorted(HOMES)), st.sampled_from(NAMES[:3]), ROWS),
-            min_size=1,
-            max_size=5,
-        )
-    )
-    def begin(self, files: list[tuple[str, str, Any]]) -> None:
-        self._put("names", "a", text_of([("a", 1), ("b", 2)]))
-        for home, name, rows in files:
-            self._put(home, name, text_of(rows))
-        self.bring_up_to_date()
 
     @rule(
         where=st.sampled_from([(home, name) for home in HOMES for name in HOMES[home]]),
@@ -407,14 +426,15 @@ class Law(RuleBasedStateMachine):
             self._run(names[number % len(names)])
 
     @rule(
-        moment=st.integers(1, 250),
+        moment=st.integers(1, 400),
+        forced=st.booleans(),
         number=st.sampled_from([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]),
         ahead=st.booleans(),
         go=st.booleans(),
     )
-    def stop_a_run(self, moment: int, number: int, ahead: bool, go: bool) -> None:
+    def stop_a_run(self, moment: int, forced: bool, number: int, ahead: bool, go: bool) -> None:
         before = recorded(self.root)[0]
-        ended = self._doit(*GO_ON, kill=(moment, int(number)), ahead=10 * ahead)
+        ended = self._doit(*GO_ON, *["-a"] * forced, kill=(moment, int(number)), ahead=10 * ahead)
         self.counts["stopped runs"] += 1
         disk, (after, failed, begun) = disk_of(self.root), recorded(self.root)
         if ended.code in (-number, 128 + number):
@@ -440,6 +460,7 @@ class Law(RuleBasedStateMachine):
         before = disk_of(self.root)
         ended = self._doit(*GO_ON, *names, ahead=ahead)
         after = disk_of(self.root)
+        names = tuple(name for name in names if name not in ("-n", "2"))
         asked = self._asked(names[0]) if names else self.flows
         expected = self.model.outcome(asked, before, after)
         if names and ":" in names[0]:
@@ -465,13 +486,13 @@ class Law(RuleBasedStateMachine):
                 wanted |= {n for n, f in self.flows.items() if f.stores[0][0] in flow.reads}
         return {each: flow for each, flow in self.flows.items() if each in wanted}
 
-    @rule(ahead=st.booleans())
-    def bring_up_to_date(self, ahead: bool = True) -> None:
+    @rule(ahead=st.booleans(), threads=st.booleans())
+    def bring_up_to_date(self, ahead: bool = True, threads: bool = False) -> None:
         """Plan, run, and compare with a build from nothing."""
         build = self._start_build()
         try:
             plan = self._doit("plan").plan
-            disk, found = self._run(ahead=10 * ahead)
+            disk, found = self._run(*["-n", "2"] * threads, ahead=10 * ahead)
         finally:
             built = build()
         self.counts["runs"] += 1
@@ -530,7 +551,7 @@ class Law(RuleBasedStateMachine):
             assert difference(outputs(flow, key, disk), outputs(flow, key, content)) == []
 
     def teardown(self) -> None:
-        if sys.exc_info()[0] is not None:
+        if sys.exc_info()[0] is not None or not self.root.exists():
             return  # one failure is enough
         self._mend()
         self.bring_up_to_date(ahead=False)
@@ -539,8 +560,8 @@ class Law(RuleBasedStateMachine):
 
     def _mend(self) -> None:
         """Let nothing fail any more."""
-        self._put("names", "a", text_of([("a", 1)]))
-        self._put("raw", "a", text_of([("a", 1)]))
+        self._put("names", "a", text_of(BASE["names/a"]))
+        self._put("raw", "a", text_of(BASE["raw/a"]))
         for path in self._sources():
             if broken(path.read_bytes()) or b",150\n" in path.read_bytes():
                 path.write_bytes(text_of([("b", 2)]))
@@ -564,7 +585,7 @@ def difference(one: Disk, other: Disk) -> list[str]:
 
 @pytest.fixture
 def law(tmp_path: Path) -> Iterator[type[Law]]:
-    Law.folder, Law.counts, Law.built = tmp_path, Counter(), {}
+    Law.folder, Law.counts, Law.built, Law.model_of_copy = tmp_path, Counter(), {}, []
     Law.server, Law.builder = Server(), Server()
     yield Law
     Law.server.close()
