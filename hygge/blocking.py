@@ -22,6 +22,7 @@ class Blocked:
         self._prepared = prepared
         self._state = state
         self._failed = [task for task in failed if task.partition(":")[0] in prepared.upstream]
+        self._further = [task for task in failed if task.partition(":")[0] in prepared.ancestors]
 
     def by(self, decision: Decision) -> list[str]:
         """Return the failed tasks that a partition depends on.
@@ -30,7 +31,7 @@ class Blocked:
         another one from a partition that failed before it ever was moved. An input is read as a
         whole, and a flow that is needed by name is needed as a whole.
         """
-        if not self._failed:
+        if not self._further:
             return []
         whole = [task for task in self._failed if self._is_needed_whole(task)]
         if whole:
@@ -38,7 +39,8 @@ class Blocked:
         paths = [real(path, self._prepared.root) for path in self._read_by(decision)]
         found = {self._writers[path] for path in paths if path in self._writers}
         if self._may_lack_files(decision):
-            found.update(task for task in self._failed if self._state.receipt(task) is None)
+            # What failed before it ever was may lack here, however far before.
+            found.update(task for task in self._further if self._state.receipt(task) is None)
         return sorted(found)
 
     def _read_by(self, decision: Decision) -> list[str]:

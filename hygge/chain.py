@@ -98,8 +98,6 @@ def cycle_error(flow: Flow, cycle: Sequence[str]) -> HyggeError:
     path = [*cycle[here:-1], *cycle[:here], flow.name]
     document = flow.home.document
     place = document.place(("needs",) if path[1] in flow.needs else ("home", "path"))
-    if len(set(cycle)) == 1:
-        place = document.place(("inputs",))
     return ConfigError(
         f"flows wait for each other in a circle: {' -> '.join(path)}",
         str(place or flow.file),

@@ -132,7 +132,7 @@ class Coordinator:
                 circle = chain.cycle_error(ready[name].flow, cycle)
                 broken.append(FlowPlan(name, None, error=circle))
         broken.sort(key=lambda each: each.name)
-        return [*broken, *(ready[name] for name in order)]
+        return [*broken, *_with_ancestors(ready[name] for name in order)]
 
     def _reads_itself(self, loaded: Loaded, folders: Mapping[str, str]) -> bool:
         flow = loaded.flow
@@ -156,10 +156,15 @@ class Coordinator:
     ) -> Prepared:
         root, flow = self.project.root, loaded.flow
         others = {name: folder for name, folder in folders.items() if name != flow.name}
-        before = chain.lies_in(flow.home, root, others)
         aside = {name: str(quarantine_folder(name, root)) for name in others}
-        before += [each for each in chain.lies_in(flow.home, root, aside) if each not in before]
-        section = _with_kind(flow.home, before, stores)
+
+        def chained(section: Section) -> tuple[Section, set[str]]:
+            inside = chain.lies_in(section, root, others)
+            waiting = chain.lies_in(section, root, aside)
+            kinds = {stores[name].kind for name in inside} | ({"parquet"} if waiting else set())
+            return _with_kind(section, kinds), {*inside, *waiting}
+
+        section, before = chained(flow.home)
         if loaded.gone and "type" not in section.values:
             section = section.with_kind("parquet")  # any will do: there is nothing to be read
         home = Home.create(section, root)
@@ -167,9 +172,11 @@ class Coordinator:
             raise _store_in_home(flow)
         inputs, upstream = {}, {*before, *chain.needed(flow, names)} - {flow.name}
         for name, section in sorted(flow.inputs.items()):
-            lies_in = chain.lies_in(section, root, folders)
-            upstream.update(lies_in)
-            inputs[name] = Input(Home.create(_with_kind(section, lies_in, stores), root))
+            if chain.lies_in(section, root, {flow.name: folders[flow.name]}):
+                raise _own_store(flow, name)
+            section, waits_for = chained(section)
+            upstream |= waits_for
+            inputs[name] = Input(Home.create(section, root))
         return Prepared(
             flow,
             home,
@@ -180,6 +187,7 @@ class Coordinator:
             Contract.create(flow.schema),
             inputs,
             tuple(sorted(upstream)),
+            frozenset(upstream),
             bool(before),
             loaded.gone,
         )
@@ -299,15 +307,32 @@ class Coordinator:
                 yield from (output.path for output in receipt.outputs)
 
 
-def _with_kind(section: Section, upstream: Sequence[str], stores: Mapping[str, Store]) -> Section:
-    """Return *section* with the kind of the store it lies in, if it says none itself.
+def _with_ancestors(ordered: Iterable[Prepared]) -> Iterator[Prepared]:
+    """Yield *ordered*, each with all the flows that it waits for, at whatever distance."""
+    known: dict[str, frozenset[str]] = {}
+    for each in ordered:
+        before = (known.get(name, frozenset()) for name in each.upstream)
+        known[each.flow.name] = frozenset(each.upstream).union(*before)
+        yield dataclasses.replace(each, ancestors=known[each.flow.name])
+
+
+def _own_store(flow: Flow, name: str) -> ConfigError:
+    document = flow.home.document
+    return document.error(
+        ("inputs", name),
+        f"the input '{name}' lies in the store of its own flow",
+        "let another flow write it",
+    )
+
+
+def _with_kind(section: Section, kinds: Set[str]) -> Section:
+    """Return *section* with the kind of the store it lies in, if there is one and it says none.
 
     What is there need not be looked at, and nothing need be there yet.
     """
-    kinds = {stores[name].kind for name in upstream}
     if "type" in section.values or len(kinds) != 1:
         return section
-    return section.with_kind(kinds.pop())
+    return section.with_kind(next(iter(kinds)))
 
 
 def _check_store(flow: Flow, folders: Mapping[str, str]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping
 
+from hygge.chain import lies_in
 from hygge.paths import real
 from hygge.plan import Decision, FlowPlan, Reason
 from hygge.prepared import Prepared
@@ -14,8 +16,8 @@ def foreseen(now: FlowPlan, before: Mapping[str, FlowPlan]) -> FlowPlan:
     """Return the plan *now* of a flow, with what may become stale because of the plans *before*.
 
     What is foreseen need not come true: a move that writes the same bytes changes nothing for
-    those behind it. What comes true was foreseen, but for partitions that don't exist yet; the
-    flows that may bring such are in `waits_for`.
+    those behind it. What comes true was foreseen, but for files that don't exist yet, which may
+    make partitions or join them; the flows that may bring such are in `waits_for`.
     """
     prepared = now.prepared
     if prepared is None or now.error is not None:
@@ -63,11 +65,16 @@ def _reason(
     files = (*partition.sources, *prepared.input_sources) if writers else ()
     paths = (real(each.path, prepared.root) for each in files)
     task = next((writers[path] for path in paths if path in writers), None)
-    if task is None and _reads_whole(prepared):
-        task = moving[0].name
+    task = task or next((each.name for each in moving if _is_read_whole(each, prepared)), None)
     return None if task is None else Reason("upstream changed", f"'{task}' is to be moved first")
 
 
-def _reads_whole(prepared: Prepared) -> bool:
-    """Tell whether each partition of the flow reads all that another flow writes."""
-    return prepared.flow.home.values.get("partition") == "all" or bool(prepared.inputs)
+def _is_read_whole(moving: FlowPlan, prepared: Prepared) -> bool:
+    """Tell whether each partition of a flow reads all that the flow *moving* writes."""
+    flow = prepared.flow
+    whole = flow.home.values.get("partition") == "all"
+    sections = [*flow.inputs.values(), *([flow.home] if whole else [])]
+    if moving.prepared is None:
+        return bool(sections)
+    stores = {moving.name: os.path.realpath(moving.prepared.store.folder())}
+    return any(lies_in(section, prepared.root, stores) for section in sections)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,11 @@ from hygge.receipt import Output, ReadSource, Receipt
 if TYPE_CHECKING:
     from hygge.prepared import Prepared
 
+
+_HASH = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
+
+LONGEST_VALUE = 80
+"""Characters of a value of the configuration that a reason shows."""
 
 MOST_CHANGES = 10
 """Files that a reason names before it only counts."""
@@ -198,7 +204,7 @@ def _never_moved(remembered: Remembered, wanted: Wanted) -> Reason:
     if wanted.forced:
         return Reason("forced")
     if remembered.failure:
-        return Reason("last move failed", remembered.failure)
+        return Reason("last move failed", _first_line(remembered.failure))
     found = wanted.found()
     if found:
         return Reason("state lost", f"'{found[0]}' is there, but nothing is remembered of it")
@@ -209,7 +215,7 @@ def _asked_for(remembered: Remembered, wanted: Wanted, receipt: Receipt) -> Reas
     if wanted.forced:
         return Reason("forced")
     if remembered.failure:
-        return Reason("last move failed", remembered.failure)
+        return Reason("last move failed", _first_line(remembered.failure))
     if receipt.config != wanted.config_hash:
         return Reason("config changed", wanted.config_change(receipt.config))
     return None
@@ -240,7 +246,8 @@ def _sources(
         if read is None:
             return Reason("source changed", f"'{source.path}' can't be read")
         if read.hash != remembered.hash:
-            return Reason("source changed", _difference(remembered, read))
+            name = read.path if len(pairs) > 1 else read.path.rpartition("/")[2]
+            return Reason("source changed", _difference(remembered, read, name))
         found.append(read)
     return tuple(found)
 
@@ -258,7 +265,9 @@ def _inputs(
         if read is None:
             return Reason("upstream changed", f"the input '{source.path}' can't be read")
         if read.hash != remembered.hash:
-            return Reason("upstream changed", f"the input {_difference(remembered, read)}")
+            return Reason(
+                "upstream changed", f"the input {_difference(remembered, read, read.path)}"
+            )
         found.append(read)
     return tuple(found)
 
@@ -294,8 +303,7 @@ def _pairs(values: tuple[tuple[str, str | None], ...]) -> str:
     return "/".join(f"{name}={value}" for name, value in values) or "(nothing captured)"
 
 
-def _difference(old: ReadSource, new: ReadSource) -> str:
-    name = new.path.rpartition("/")[2]
+def _difference(old: ReadSource, new: ReadSource, name: str) -> str:
     content = f"content {old.hash[:8]} -> {new.hash[:8]}"
     if old.signature.size == new.signature.size:
         return f"'{name}', {content}, same size"
@@ -320,4 +328,10 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _word(value: Any) -> str:
-    return "(not set)" if value is None else f"'{value}'" if isinstance(value, str) else str(value)
+    text = "(not set)" if value is None else f"'{value}'" if isinstance(value, str) else str(value)
+    text = _HASH.sub(r"\1…", " ".join(text.split()))
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def _first_line(text: str) -> str:
+    return text.split("\n")[0]

@@ -77,6 +77,8 @@ class Prepared:
     """Other tables by name, in order of the names."""
     upstream: tuple[str, ...] = ()
     """Flows that are brought up to date before this one, in order of their names."""
+    ancestors: frozenset[str] = frozenset()
+    """Those, and all that they wait for in turn."""
     chained: bool = False
     """Whether the home lies in the store of one of them."""
     gone: bool = False
@@ -144,4 +146,4 @@ class Prepared:
 
     def floors(self) -> Iterable[Path]:
         """Return the folders that stay even when they are empty."""
-        return (self.store.folder(), self.root / QUARANTINE)
+        return (self.store.folder(), (self.root / QUARANTINE).parent)

@@ -16,6 +16,8 @@ from doit.task import Task
 from hygge import tasks
 from hygge.live import LiveBlock
 from hygge.move import Moved
+from hygge.prepared import QUARANTINE
+from hygge.receipt import Output
 from hygge.tasks import BrokenFlowTask, GroupTask, MoveAction, PartitionTask, RemoveAction
 
 
@@ -40,8 +42,8 @@ class Totals:
     def add(self, moved: Moved) -> None:
         """Count one partition that was moved."""
         self.moved += 1
-        self.rows += sum(output.rows or 0 for output in moved.receipt.outputs)
-        self.bytes += sum(output.signature.size for output in moved.receipt.outputs)
+        self.rows += sum(output.rows or 0 for output in _settled(moved))
+        self.bytes += sum(output.signature.size for output in _settled(moved))
 
 
 class Reporter:
@@ -216,8 +218,13 @@ def _explained(fail: BaseFail) -> str:
     return f"error: {message.rstrip()}\n{''.join(fail.traceback)}".rstrip()
 
 
+def _settled(moved: Moved) -> list[Output]:
+    """Return the outputs in the store, without the rows that were set aside."""
+    return [each for each in moved.receipt.outputs if not each.path.startswith(f"{QUARANTINE}/")]
+
+
 def _amount(moved: Moved) -> str:
-    outputs = moved.receipt.outputs
+    outputs = _settled(moved)
     size = amount_of_bytes(sum(output.signature.size for output in outputs))
     seconds = f"{moved.receipt.seconds:.2f}s"
     if any(output.rows is None for output in outputs):

@@ -21,7 +21,7 @@ from hygge.move import Move, Moved, remove, settle, sweep
 from hygge.ownership import Ownership
 from hygge.paths import located, real
 from hygge.plan import Decision, FlowPlan
-from hygge.prepared import Prepared, quarantine_folder
+from hygge.prepared import QUARANTINE, Prepared, quarantine_folder
 from hygge.project import Project
 from hygge.receipt import Output, ReadSource, Receipt
 from hygge.shape import Shaping
@@ -287,9 +287,13 @@ class Run:
 
     def _forget_vanished(self, gone: Sequence[str]) -> Counter[str]:
         for task in gone:
-            taken_over = filter(self._ownership.is_in_a_store, self._written_by(task))
+            written = self._written_by(task)
+            taken_over = [each for each in written if self._ownership.is_in_a_store(each)]
+            if taken_over:  # and what was set aside on the way there is set aside by another now
+                taken_over += [each for each in written if each.startswith(f"{QUARANTINE}/")]
             remove(filter(self._may_remove, taken_over), self.project.root, {self.project.root})
         self.state.forget(gone)
+        self.state.forget_intents(gone)
         return Counter(task.partition(":")[0] for task in gone)
 
     def _clear_for(self, prepared: Prepared) -> None:

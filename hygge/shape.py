@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from hygge.contract import Columns
 from hygge.datatypes import type_name
 from hygge.errors import HomeError, StoreError, TransformError
+from hygge.homes.base import Home
 from hygge.partition import ROW, TRACE, Partition
 from hygge.prepared import Prepared
+from hygge.receipt import Receipt
 from hygge.stores.staging import StagedFile, staging, store_error
 from hygge.transform import Context
 
@@ -192,6 +194,13 @@ def columns_of(rows: pl.LazyFrame) -> Columns:
     """Return name and type of the columns of *rows*, without those that trace them."""
     schema = rows.collect_schema()
     return tuple((name, type_name(kind)) for name, kind in schema.items() if name not in TRACE)
+
+
+def columns_written(prepared: Prepared, receipt: Receipt) -> Columns:
+    """Return the columns of the first output in *receipt*, as a home would read it."""
+    kind, path = prepared.store.kind, receipt.outputs[0].path
+    home = Home.create({"type": kind, "path": path}, prepared.root)
+    return columns_of(home.scan(home.partitions()[0]))
 
 
 def discard(staged: Sequence[StagedFile]) -> None:

@@ -153,13 +153,13 @@ class State:
             self._commit()
 
     def forget(self, tasks: Iterable[str]) -> None:
-        """Remove all that is remembered of *tasks*. One commit."""
+        """Remove what is remembered of *tasks*, but not what is to be cleared away. One commit."""
         self._writable()
         with self._file.guard, self._transaction() as connection:
             for task in tasks:
                 self._loaded().pop(task, None)
                 self._dirty.discard(task)
-                for table in ("tasks", "failures", "intents"):
+                for table in ("tasks", "failures"):
                     connection.execute(f"DELETE FROM {table} WHERE task = ?", (task,))
 
     def failures(self) -> dict[str, str]:

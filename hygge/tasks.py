@@ -252,19 +252,23 @@ def task_hygge() -> Iterator[Task]:
     else:
         plan = Coordinator(project, state, options, hashes).plan()
     invocation.plan = plan
-    files: dict[str, list[str]] = {}
+    files: dict[str, list[FlowPlan]] = {}
     for flow in plan.flows:
         file, entity = flow.name.partition(".")[::2]
         if entity:
-            files.setdefault(file, []).append(flow.name)
+            files.setdefault(file, []).append(flow)
         if flow.put_off and invocation.run is not None:
             yield from _put_off(flow, invocation.run, state)
         else:
             yield from _tasks_of(flow, invocation.run, state)
     for file, members in files.items():
-        yield GroupTask(
-            file, members, f"{len(members)} {'entity' if len(members) == 1 else 'entities'}"
-        )
+        yield GroupTask(file, [each.name for each in members], _about_entities(members))
+
+
+def _about_entities(plans: Sequence[FlowPlan]) -> str:
+    count = "1 entity" if len(plans) == 1 else f"{len(plans)} entities"
+    said = {each.prepared.flow.description for each in plans if each.prepared}
+    return f"{next(iter(said))} ({count})" if len(said) == 1 and said != {""} else count
 
 
 def _tasks_of(plan: FlowPlan, run: Run | None, state: State) -> Iterator[Task]:

@@ -346,7 +346,7 @@ class TestInputs:
         result = project.doit()
 
         assert result.moved == 2
-        assert "(upstream changed: the input 'names.csv', content " in result.out
+        assert "(upstream changed: the input 'data/home/names.csv', content " in result.out
 
     def test_touched_input_moves_nothing(self, project: ProjectFolder) -> None:
         self.joined(project)

@@ -70,7 +70,9 @@ class TestFolders:
         when = [datetime.datetime(2013, 2, 3, 4, 5), datetime.datetime(2013, 2, 3, 4, 59)]
         outputs = spread(project, f"[{{column: t, every: {every}}}]", t=when)
 
-        assert outputs == [f"t={folder}/1.parquet"]
+        assert outputs == [f"t_{every}={folder}/1.parquet"]
+        store = project.root / "data/store/f"
+        assert pl.read_parquet(store, hive_partitioning=True)["t"].to_list() == when
         assert read(project, outputs[0])["t"].to_list() == when
 
     def test_null_and_empty_text_have_the_folder_that_hive_gives_to_null(

@@ -251,9 +251,18 @@ def test_files_are_together_if_and_only_if_their_captures_are_the_same(
         }
 
 
+def test_folder_that_only_stars_match_is_no_part_of_the_name() -> None:
+    """``origin=*/{month}`` became ``origin=/01``, and ``*/{month}`` was refused."""
+    files = ["origin=EWR/01.csv", "origin=JFK/01.csv"]
+
+    assert outcome("origin=*/{month}.csv", files) == [("01", (("month", "01"),), files)]
+    assert outcome("*/{month}.csv", files) == [("01", (("month", "01"),), files)]
+
+
 def test_name_that_would_leave_the_store_is_refused() -> None:
-    assert outcome("*/{origin}.csv", ["x/EWR.csv"]) == (
-        "'x/EWR.csv' can't name a partition: '/EWR' has a part that is empty or begins with a dot\n"
+    assert outcome("{origin}/{month}.csv", [".x/EWR.csv"]) == (
+        "'.x/EWR.csv' can't name a partition: '.x/EWR' has a part that is empty or begins with a "
+        "dot\n"
         "  at home\n"
         "  try: rename it, exclude it, or correct the template"
     )

@@ -297,7 +297,7 @@ def test_one_changed_source_of_several_is_named(grouped: Settled) -> None:
     grouped.write("home/b.csv", "id\n3\n")
 
     assert str(grouped.decide().reason) == (
-        f"source changed: 'b.csv', content {old} -> {short(source)}, same size"
+        f"source changed: 'home/b.csv', content {old} -> {short(source)}, same size"
     )
 
 

@@ -248,7 +248,16 @@ def test_forgetting_takes_kept_tasks_too(opened: Open) -> None:
     state.forget([TASK])
     again = opened()
 
-    assert (again.receipts(), again.failures(), again.intents()) == ([], {}, {})
+    assert (again.receipts(), again.failures()) == ([], {})
+
+
+def test_forgetting_keeps_what_a_kill_left_to_be_cleared_away(opened: Open) -> None:
+    """A staging folder that nothing remembered any more lay in the store for good."""
+    state = opened()
+    state.intend(TASK, ["store/a"], "run-1")
+    state.forget([TASK])
+
+    assert opened().intents() == {TASK: [("run-1", ["store/a"])]}
 
 
 def test_forgetting_everything_leaves_nothing(opened: Open) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 
 import doit.cmd_resetdep
@@ -10,6 +11,7 @@ from doit.cmd_base import check_tasks_exist
 from hygge import tasks
 from hygge.commands.telling import Telling, expanded
 from hygge.run import adopt
+from hygge.shape import columns_written
 from hygge.tasks import GroupTask, PartitionTask
 
 
@@ -44,5 +46,9 @@ class ResetDep(Telling, doit.cmd_resetdep.ResetDep):  # type: ignore[misc]
         receipt, missing = adopt(task.prepared, task.decision)
         if receipt is None:
             return f"failed {task.name} (there is no '{missing}')"
-        self.dep_manager.backend.refresh({task.name: receipt})
+        state = self.dep_manager.backend
+        if receipt.outputs and not task.prepared.contract.is_empty:
+            columns = columns_written(task.prepared, receipt)
+            receipt = dataclasses.replace(receipt, columns=state.remember_columns(columns))
+        state.refresh({task.name: receipt})
         return f"processed {task.name}"

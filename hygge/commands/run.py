@@ -78,6 +78,9 @@ class Orderly:
 
     def _handle_task_error(self, node: Any, base_fail: Any) -> None:
         before = self.final_result
+        if isinstance(base_fail, UnmetDependency) and node.bad_deps:
+            names = dict.fromkeys(bad.task.name for bad in node.bad_deps)
+            base_fail = UnmetDependency(", ".join(names))
         run = tasks.current.run
         if run is not None and not isinstance(node.task, GroupTask):
             run.failed.setdefault(node.task.name, False)

@@ -72,7 +72,9 @@ def _naming(section: Section, mode: str, suffixes: tuple[str, ...]) -> Naming:
         )
     pattern = re.compile(_template_pattern(mode))
     # What the stars match does not tell partitions apart, so it is no part of their name.
-    template = without_suffix(mode, suffixes).replace("*", "").rstrip("/-_.")
+    parts = without_suffix(mode, suffixes).split("/")
+    told = [part for part in parts if _CAPTURE.search(part) or "*" not in part]
+    template = "/".join(told).replace("*", "").rstrip("/-_.")
     return lambda file: _captured(section, mode, template, pattern, file)
 
 

@@ -41,6 +41,15 @@ class FanOut:
     section: Section
     """The store's section, for errors."""
 
+    @property
+    def names(self) -> list[str]:
+        """What the folders call the values.
+
+        A stretch of time is not called as its column is: a reader that takes values from the path
+        would take it for the time itself.
+        """
+        return [name if every is None else f"{name}_{every}" for name, every in self.columns]
+
     @classmethod
     def of(cls, section: Section) -> FanOut | None:
         """Return what *section* says under ``partition_by``; None if it says nothing.
@@ -65,7 +74,7 @@ class FanOut:
 
     def found(self, store: Path, name: str) -> list[str]:
         """Return the files called *name* that lie in such folders of *store*, relative to it."""
-        folders = "/".join(glob.escape(hive_folder(column, "")) + "*" for column, _ in self.columns)
+        folders = "/".join(glob.escape(hive_folder(name, "")) + "*" for name in self.names)
         pattern = f"{folders}/{glob.escape(name)}"
         return sorted(path.replace(os.sep, "/") for path in glob.glob(pattern, root_dir=store))
 
@@ -82,7 +91,7 @@ class FanOut:
             StoreError: A column is missing, or its values can't name a folder.
         """
         keys = self._keys(rows.collect_schema())
-        files = _Files(staging, [name for name, _ in self.columns], most_folders())
+        files = _Files(staging, self.names, most_folders())
         with files:
             try:
                 sink(rows, files.partitions(keys))
@@ -116,7 +125,7 @@ class FanOut:
             inner = staging / f"{depth}-{path.name}"
             inner.mkdir()
             part = pl.scan_ipc(path, glob=False)
-            files = _Files(inner, [name for name, _ in self.columns], most_folders())
+            files = _Files(inner, self.names, most_folders())
             with files:
                 try:
                     sink(part, files.partitions(keys))
@@ -138,6 +147,10 @@ class FanOut:
                 hint = did_you_mean(name, schema.names())
                 raise self.section.error(StoreError, what, hint, "partition_by")
             self._check_type(name, every, schema[name])
+            if every and f"{name}_{every}" in schema:
+                what = f"a column is called '{name}_{every}', as the folders are"
+                hint = "rename it under transform"
+                raise self.section.error(StoreError, what, hint, "partition_by")
             text = pl.col(name).dt.strftime(_FORMATS[every]) if every else pl.col(name)
             text = text.cast(pl.String)
             text = pl.when(text.is_in(["", HIVE_NULL])).then(None).otherwise(text)

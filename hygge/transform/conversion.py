@@ -114,7 +114,7 @@ def _strictly(column: str, have: pl.DataType, want: pl.DataType) -> pl.Expr:
     """Return the conversion that fails for a value that can't be converted."""
     import polars as pl
 
-    if not _is_parsed(have, want):
+    if not _is_ours(have, want):
         return pl.col(column).cast(want)
     parsed = _converted(column, have, want)
     # polars has no way to fail but a conversion that does.
@@ -127,8 +127,10 @@ def _converted(column: str, have: pl.DataType, want: pl.DataType) -> pl.Expr:
     import polars as pl
 
     text = pl.col(column)
-    if not _is_parsed(have, want):
+    if not _is_ours(have, want):
         return text.cast(want, strict=False)
+    if _loses(have, want):
+        return pl.when(text == text.floor()).then(text).cast(want, strict=False)
     if isinstance(want, pl.Boolean):
         small = text.str.to_lowercase()
         return pl.when(small == "true").then(True).when(small == "false").then(False).alias(column)
@@ -160,10 +162,16 @@ def _instant(text: pl.Expr, want: pl.DataType) -> pl.Expr:
     return pl.coalesce([*(each.dt.convert_time_zone(zone) for each in instants), *there])
 
 
-def _is_parsed(have: pl.DataType, want: pl.DataType) -> bool:
-    """Tell whether text is to be read as something that polars' cast does not read."""
+def _is_ours(have: pl.DataType, want: pl.DataType) -> bool:
+    """Tell whether polars' cast does not do it: read such text, or mind what is lost."""
     import polars as pl
 
-    return isinstance(have, pl.String) and isinstance(
-        want, (pl.Boolean, pl.Date, pl.Time, pl.Datetime)
-    )
+    times = (pl.Boolean, pl.Date, pl.Time, pl.Datetime)
+    return (isinstance(have, pl.String) and isinstance(want, times)) or _loses(have, want)
+
+
+def _loses(have: pl.DataType, want: pl.DataType) -> bool:
+    """Tell whether a conversion could cut a fraction off, which polars does without a word."""
+    import polars as pl
+
+    return (have.is_float() or isinstance(have, pl.Decimal)) and want.is_integer()

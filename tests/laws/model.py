@@ -68,7 +68,8 @@ class Model:
         """
         result = Outcome()
         for name, flow in flows.items():
-            stuck = [t for t in result.failed | result.not_run if self._feeds(t, flow, flows)]
+            before_it = upstream(flow, flows)
+            stuck = [t for t in result.failed | result.not_run if t.split(":")[0] in before_it]
             groups = partitions(flow, after)
             mine = {t for t in {*self.known, *self.begun} if t.split(":")[0] == name}
             for task in mine - {*tasks(name, groups)}:
@@ -86,9 +87,6 @@ class Model:
                 elif stale:
                     result.moved.add(task)
         return result
-
-    def _feeds(self, task: str, flow: Flow, flows: Mapping[str, Flow]) -> bool:
-        return flows[task.split(":")[0]].stores[0][0] in flow.reads
 
     def _blocks(self, task: str, flow: Flow, files: Iterable[str], disk: Disk) -> bool:
         if task not in self.known:  # nobody knows what it would have written
@@ -117,9 +115,15 @@ def partitions(flow: Flow, disk: Disk) -> dict[str, list[str]]:
     for path in below([flow.home], disk):
         name = path.removeprefix(flow.home + "/")
         key = {"file": name.rpartition(".")[0], "hive": name.rpartition("/")[0], "all": "all"}
-        if not name.endswith(flow.excluded):
+        if not path.endswith(flow.excluded):
             found.setdefault(re.sub(r"[^=/]+=", "", key[flow.mode]), []).append(path)
     return found
+
+
+def upstream(flow: Flow, flows: Mapping[str, Flow]) -> set[str]:
+    """Return all flows that *flow* waits for."""
+    direct = {name for name, each in flows.items() if each.stores[0][0] in flow.reads}
+    return direct.union(*(upstream(flows[name], flows) for name in direct))
 
 
 def tasks(name: str, groups: Mapping[str, list[str]]) -> dict[str, list[str]]:

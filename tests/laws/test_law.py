@@ -31,7 +31,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from laws.model import Disk, Flow, Model, Outcome, outputs, partitions
+from laws.model import Disk, Flow, Model, Outcome, outputs, partitions, upstream
 from laws.server import Ended, Server
 
 DODO = "from hygge.tasks import DOIT_CONFIG, task_hygge\n"
@@ -221,8 +221,6 @@ def recorded(root: Path) -> tuple[dict[str, str], set[str], set[str]]:
         except sqlite3.OperationalError:  # killed while the tables were made
             return {}, set(), set()
     values = {task: json.loads(data).get("_values_:", {}) for task, data in rows}
-    for t,v in values.items():
-        if "run" not in v: print("ODD", t, v, [d for a,d in rows if a==t])
     return {task: each["run"] for task, each in values.items() if "run" in each}, failed, begun
 
 
@@ -480,10 +478,8 @@ class Law(RuleBasedStateMachine):
 
     def _asked(self, name: str) -> dict[str, Flow]:
         """Return the flow and those that it waits for."""
-        wanted = {name.split(":")[0]}
-        for each, flow in reversed(self.flows.items()):
-            if each in wanted:
-                wanted |= {n for n, f in self.flows.items() if f.stores[0][0] in flow.reads}
+        asked = name.split(":")[0]
+        wanted = {asked, *upstream(self.flows[asked], self.flows)}
         return {each: flow for each, flow in self.flows.items() if each in wanted}
 
     @rule(ahead=st.booleans(), threads=st.booleans())
