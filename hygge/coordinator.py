@@ -8,11 +8,11 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from hygge import chain, plan
+from hygge import chain, plan, refusals
 from hygge import flow as flows
 from hygge.checks import Checks
 from hygge.contract import Contract
-from hygge.errors import ConfigError, HomeError, HyggeError
+from hygge.errors import HyggeError
 from hygge.fingerprint import ContentHashes, config_hash
 from hygge.flow import Flow, Loaded, Section
 from hygge.foresight import foreseen
@@ -116,7 +116,7 @@ class Coordinator:
                 broken.append(FlowPlan(name, None, error=error))
         folders = {name: os.path.realpath(store.folder()) for name, store in stores.items()}
         for name in [name for name, each in found.items() if self._reads_itself(each, folders)]:
-            broken.append(FlowPlan(name, None, error=_store_in_home(found.pop(name).flow)))
+            broken.append(FlowPlan(name, None, error=refusals.store_in_home(found.pop(name).flow)))
             del folders[name]
         ready: dict[str, Prepared] = {}
         names = sorted([*found, *(each.name for each in broken)])
@@ -169,11 +169,11 @@ class Coordinator:
             section = section.with_kind("parquet")  # any will do: there is nothing to be read
         home = Home.create(section, root)
         if home.overlaps(stores[flow.name].folder()):
-            raise _store_in_home(flow)
+            raise refusals.store_in_home(flow)
         inputs, upstream = {}, {*before, *chain.needed(flow, names)} - {flow.name}
         for name, section in sorted(flow.inputs.items()):
             if chain.lies_in(section, root, {flow.name: folders[flow.name]}):
-                raise _own_store(flow, name)
+                raise refusals.own_store(flow, name)
             section, waits_for = chained(section)
             upstream |= waits_for
             inputs[name] = Input(Home.create(section, root))
@@ -209,7 +209,7 @@ class Coordinator:
             partitions = self._listed(prepared.home, prepared.chained or prepared.gone)
             gone = self._gone(prepared, partitions)
             if not partitions and not gone and _must_have_files(prepared):
-                raise _no_files(prepared.flow)
+                raise refusals.no_files(prepared.flow)
         except HyggeError as error:
             return FlowPlan(name, prepared, error=error)
         decided = self._held_against_contract(prepared, [*self._decided(prepared, partitions)])
@@ -279,11 +279,11 @@ class Coordinator:
         if not gone or prepared.on_removed == "keep":
             return []
         if prepared.on_removed == "error":
-            raise _forbidden_removal(prepared.flow, gone)
+            raise refusals.forbidden_removal(prepared.flow, gone)
         # What another flow removed from its store was meant to go: that flow was asked already.
         doubtful = not prepared.chained and len(partitions) * 2 < len(known)
         if doubtful and not self.options.allow_prune:
-            raise _suspicious_removal(prepared.flow, len(partitions), len(known))
+            raise refusals.suspicious_removal(prepared.flow, len(partitions), len(known))
         reason = Reason("source gone")
         return [Decision(task, None, reason, self.state.receipt(task)) for task in gone]
 
@@ -316,15 +316,6 @@ def _with_ancestors(ordered: Iterable[Prepared]) -> Iterator[Prepared]:
         yield dataclasses.replace(each, ancestors=known[each.flow.name])
 
 
-def _own_store(flow: Flow, name: str) -> ConfigError:
-    document = flow.home.document
-    return document.error(
-        ("inputs", name),
-        f"the input '{name}' lies in the store of its own flow",
-        "let another flow write it",
-    )
-
-
 def _with_kind(section: Section, kinds: Set[str]) -> Section:
     """Return *section* with the kind of the store it lies in, if there is one and it says none.
 
@@ -344,57 +335,9 @@ def _check_store(flow: Flow, folders: Mapping[str, str]) -> None:
     folder = folders[flow.name]
     for name, other in folders.items():
         if name != flow.name and (contains(other, folder) or contains(folder, other)):
-            raise _shared_store(flow, name, folder == other)
+            raise refusals.shared_store(flow, name, folder == other)
 
 
 def _must_have_files(prepared: Prepared) -> bool:
     """Tell whether a home without files is a mistake: an entity is written down because it is."""
     return "." in prepared.flow.name and not prepared.chained and not prepared.gone
-
-
-def _no_files(flow: Flow) -> HomeError:
-    return flow.home.error(
-        HomeError,
-        f"the entity '{flow.name.partition('.')[2]}' has no files in '{flow.home.values['path']}'",
-        "put some there, or take the entity out",
-        "path",
-    )
-
-
-def _store_in_home(flow: Flow) -> ConfigError:
-    return flow.store.error(
-        ConfigError,
-        f"the store '{flow.store.values['path']}' and the home "
-        f"'{flow.home.values['path']}' share files",
-        f"give the store a folder of its own: data/store/{flow.name}",
-        "path",
-    )
-
-
-def _shared_store(flow: Flow, other: str, same: bool) -> ConfigError:
-    path = flow.store.values["path"]
-    relation = "is also" if same else "overlaps"
-    return flow.store.error(
-        ConfigError,
-        f"the store '{path}' {relation} the store of the flow '{other}'",
-        "give each of the two a folder of its own",
-        "path",
-    )
-
-
-def _forbidden_removal(flow: Flow, gone: list[str]) -> HomeError:
-    return flow.home.error(
-        HomeError,
-        f"no source any more for {', '.join(gone[:5])}{' and others' if len(gone) > 5 else ''}",
-        "restore what is gone, or write 'on_removed: delete' or 'keep' under store",
-        "path",
-    )
-
-
-def _suspicious_removal(flow: Flow, now: int, before: int) -> HomeError:
-    return flow.home.error(
-        HomeError,
-        f"the home '{flow.home.values['path']}' has {now} partitions, it had {before}",
-        "see whether a disk is missing; if all is as it should be: doit --allow-prune",
-        "path",
-    )

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from doit.action import BaseAction
@@ -33,6 +33,7 @@ from hygge.partition import Source
 from hygge.paths import contains, real
 from hygge.plan import Decision, FlowPlan
 from hygge.prepared import Prepared
+from hygge.removals import in_the_way
 from hygge.run import Run
 from hygge.state import REMOVED, State
 
@@ -278,10 +279,10 @@ def _tasks_of(plan: FlowPlan, run: Run | None, state: State) -> Iterator[Task]:
         return
     state.kept |= {decision.task for decision in plan.decisions}
     yield FlowTask(plan)
-    in_the_way = _in_the_way(plan.prepared, plan.decisions)
+    waits = in_the_way(plan.prepared, plan.decisions)
     for decision in plan.decisions:
         task = PartitionTask(run, plan.prepared, decision)
-        task.task_dep += in_the_way.get(decision.task, [])
+        task.task_dep += waits.get(decision.task, [])
         yield task
 
 
@@ -327,54 +328,6 @@ def wait_for_flows(tasks: Sequence[Task], root: Path) -> None:
         for path in set(task.file_dep) - known:
             whole = real(path, root)
             task.task_dep += [flow for store, flow in stores.items() if contains(store, whole)]
-
-
-def _in_the_way(prepared: Prepared, decisions: Sequence[Decision]) -> dict[str, list[str]]:
-    """Return, by task, the removals it has to wait for: a file can't be where a folder is.
-
-    It is so when ``x.parquet/1.parquet`` has become ``x.parquet``, or the other way round.
-    """
-    gone = {
-        output.path: decision.task
-        for decision in decisions
-        if decision.partition is None and decision.receipt is not None
-        for output in decision.receipt.outputs
-    }
-    above: dict[str, list[str]] = {}
-    for path, task in gone.items():
-        for folder in PurePosixPath(path).parents:
-            above.setdefault(str(folder), []).append(task)
-    found: dict[str, list[str]] = {}
-    if gone and prepared.store.spreads:
-        return _in_the_way_by_name(decisions, gone)
-    for decision in decisions if gone else ():
-        if decision.partition is not None:
-            for output in prepared.store.outputs(decision.partition):
-                folders = map(str, PurePosixPath(output).parents)
-                waits = [gone[folder] for folder in folders if folder in gone]
-                found.setdefault(decision.task, []).extend(waits + above.get(output, []))
-    return found
-
-
-def _in_the_way_by_name(
-    decisions: Sequence[Decision], gone: dict[str, str]
-) -> dict[str, list[str]]:
-    """Return `_in_the_way` where only the ends of the outputs' paths are known beforehand."""
-    names: dict[str, list[str]] = {}
-    for path, task in gone.items():
-        for part in PurePosixPath(path).parts:
-            names.setdefault(part, []).append(task)
-    return {
-        decision.task: [
-            task
-            for part in PurePosixPath(decision.partition.name).parts
-            for name, those in names.items()
-            if name.startswith(part)
-            for task in those
-        ]
-        for decision in decisions
-        if decision.partition is not None
-    }
 
 
 def _project() -> projects.Project:

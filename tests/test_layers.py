@@ -43,6 +43,8 @@ LAYERS = {
         "ownership",
         "plan",
         "prepared",
+        "refusals",
+        "removals",
         "run",
         "shape",
         "transform",
