@@ -91,7 +91,7 @@ class FanOut:
             StoreError: A column is missing, or its values can't name a folder.
         """
         keys = self._keys(rows.collect_schema())
-        files = _Files(staging, self.names, most_folders())
+        files = _Files(staging, self._folder, most_folders())
         with files:
             try:
                 sink(rows, files.partitions(keys))
@@ -110,22 +110,15 @@ class FanOut:
         buckets.mkdir()
         keys = self._keys(rows.collect_schema())
         bucket = pl.struct(keys).hash(seed=depth) % BUCKETS
-        rows.sink_ipc(
-            pl.PartitionBy(
-                buckets,
-                key=[bucket.alias("__hygge_bucket")],
-                include_key=False,
-                file_path_provider=lambda a: buckets / str(a.partition_keys.item(0, 0)),
-                approximate_bytes_per_file=None,
-            ),
-            compression="lz4",
-            engine="streaming",
-        )
-        for path in sorted(buckets.iterdir()):
+        parts = _Files(buckets, lambda values: str(values[0]), BUCKETS)
+        with parts:
+            target = parts.partitions([bucket.alias("__hygge_bucket")])
+            rows.sink_ipc(target, compression="lz4", engine="streaming")
+        for path in sorted(parts.by_folder.values()):
             inner = staging / f"{depth}-{path.name}"
             inner.mkdir()
             part = pl.scan_ipc(path, glob=False)
-            files = _Files(inner, self.names, most_folders())
+            files = _Files(inner, self._folder, most_folders())
             with files:
                 try:
                     sink(part, files.partitions(keys))
@@ -135,6 +128,9 @@ class FanOut:
             yield from files.by_folder.items()
             path.unlink()
         buckets.rmdir()
+
+    def _folder(self, values: Sequence[str | None]) -> str:
+        return "/".join(map(hive_folder, self.names, values))
 
     def _keys(self, schema: pl.Schema) -> list[pl.Expr]:
         """Return, for each column, the text that names its folder; null for null and for ''."""
@@ -180,11 +176,13 @@ class _Files:
     """The open files of one partitioned sink."""
 
     staging: Path
-    names: Sequence[str]
+    folder: Callable[[Sequence[Any]], str]
+    """Returns the folder for the values of the keys."""
     most: int
     by_folder: dict[str, Path] = field(default_factory=dict)
     """Where the rows of each folder are, by the folder's path below the store."""
     _open: list[IO[bytes]] = field(default_factory=list)
+    _closed: bool = False
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def partitions(self, keys: list[pl.Expr]) -> pl.PartitionBy:
@@ -200,10 +198,9 @@ class _Files:
         )
 
     def _provide(self, arguments: Any) -> IO[bytes]:
-        values = arguments.partition_keys.row(0)
-        folder = "/".join(map(hive_folder, self.names, values))
+        folder = self.folder(arguments.partition_keys.row(0))
         with self._guard:  # polars asks from several threads
-            if len(self._open) == self.most:
+            if self._closed or len(self._open) == self.most:
                 raise _TooManyFolders
             path = self.staging / str(len(self._open))
             file = path.open("xb", buffering=0)
@@ -219,9 +216,12 @@ class _Files:
         self.by_folder.clear()
 
     def _close(self) -> None:
-        for file in self._open:
-            with contextlib.suppress(OSError):
-                file.close()
+        # A sink that failed goes on for a moment in other threads: nothing is made any more.
+        with self._guard:
+            self._closed = True
+            for file in self._open:
+                with contextlib.suppress(OSError):
+                    file.close()
 
     def __enter__(self) -> None:
         pass

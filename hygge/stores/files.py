@@ -133,9 +133,9 @@ class FilesStore(Store):
                 final = f"{self.path}/{place}/{partition.name}{self.ending()}"
                 check_lengths(final)
                 check_place(final, self.root / final)
-                staged.append(
-                    StagedFile(final, self.root / final, path, content_hash(path), self.count(path))
-                )
+                digest, rows_of_file = content_hash(path), self.count(path)
+                target = self.root / final
+                staged.append(StagedFile(final, target, path, digest, rows_of_file, folder))
         return sorted(staged, key=lambda each: each.final)
 
     def stage_copy(self, partition: Partition, path: Path, run: str) -> tuple[StagedFile, str]:

@@ -38,11 +38,14 @@ class StagedFile:
     target: Path
     """The same, absolute."""
     temporary: Path
-    """Where it is now; absolute, in the folder of `target`."""
+    """Where it is now; absolute."""
     hash: str
     """xxh3_128 of its bytes, in hex."""
     rows: int | None
     """None if the bytes were copied without being decoded and the format does not count rows."""
+    staging: Path | None = None
+    """Absolute hidden folder that goes when all that was staged in it has left it; None if
+    `temporary` is in the folder of `target`."""
 
     def publish(self) -> tuple[Output, bool]:
         """Put the file into place; return the output, and whether anything there was changed.
@@ -79,12 +82,12 @@ class StagedFile:
 
     def _remove_staging_folder(self) -> None:
         """Remove the folders in which the file was staged, if it was the last to leave them."""
-        if self.temporary.parent == self.target.parent:
+        if self.staging is None:
             return
         with contextlib.suppress(OSError):
             for folder in self.temporary.parents:
                 folder.rmdir()
-                if is_temporary(folder.name):
+                if folder == self.staging:
                     return
 
 

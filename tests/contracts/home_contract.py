@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 from hygge.errors import ConfigError, HomeError
 from hygge.fingerprint import Signature
 from hygge.homes.base import Home
-from hygge.partition import Partition
+from hygge.partition import FILE, ROW, Partition
 
 ROWS = pl.DataFrame(
     {
@@ -514,6 +514,17 @@ class HomeContract:
         home, partition = self.only(tmp_path)
 
         assert_frame_equal(home.scan(partition).collect(engine="streaming"), frame)
+
+    def test_trace_says_which_row_of_which_file_each_row_is(self, tmp_path: Path) -> None:
+        self.put(tmp_path, "home/a", frame=pl.DataFrame({"id": [1, 2]}))
+        self.put(tmp_path, "home/b", frame=pl.DataFrame({"id": [3]}))
+
+        home, partition = self.only(tmp_path, partition="all")
+        rows = home.trace(partition).collect()
+
+        assert rows.select("id", FILE, ROW).rows() == [(1, 0, 1), (2, 0, 2), (3, 1, 1)]
+        assert rows.schema[FILE] == pl.UInt32
+        assert rows.schema[ROW] == pl.UInt64
 
     def test_file_without_rows_keeps_its_columns(self, tmp_path: Path) -> None:
         (tmp_path / "home").mkdir()

@@ -500,6 +500,61 @@ class StoreContract:
         assert writing != self.store(tmp_path, path="elsewhere").writing()
         assert writing != Store.create({"type": self.kind, "path": "store"}, tmp_path).writing()
 
+    # Spread over folders
+
+    def spread(self, root: Path, frame: pl.DataFrame) -> list[StagedFile]:
+        return self.store(root, partition_by=["late"]).stage(partition("d/a"), frame.lazy(), RUN)
+
+    def test_partition_is_spread_over_folders_by_its_values(self, tmp_path: Path) -> None:
+        staged = self.spread(tmp_path, ROWS)
+        outputs = [each.publish()[0] for each in staged]
+
+        folders = {"__HIVE_DEFAULT_PARTITION__": None, "false": False, "true": True}
+        assert [output.path for output in outputs] == [
+            f"store/late={folder}/d/a{self.ending}" for folder in folders
+        ]
+        for output, value in zip(outputs, folders.values(), strict=True):
+            wanted = ROWS.filter(pl.col("late").eq_missing(value))
+            assert output.rows == wanted.height
+            assert_frame_equal(
+                self.read(tmp_path / output.path), self.held(wanted), check_dtypes=False
+            )
+        assert sorted(each.name for each in (tmp_path / "store").iterdir()) == [
+            f"late={folder}" for folder in folders
+        ]
+
+    def test_what_is_spread_is_staged_where_it_was_announced(self, tmp_path: Path) -> None:
+        store = self.store(tmp_path, partition_by=["late"])
+        (announced,) = store.intended(partition("d/a"), RUN)
+        staged = store.stage(partition("d/a"), ROWS.lazy(), RUN)
+
+        assert {each.temporary.parent for each in staged} == {tmp_path / announced}
+        assert [each.name for each in (tmp_path / "store").iterdir()] == [Path(announced).name]
+        for each in staged:
+            each.discard()
+        assert list((tmp_path / "store").iterdir()) == []
+
+    def test_spreading_that_fails_leaves_nothing(self, tmp_path: Path) -> None:
+        store = self.store(tmp_path, partition_by=["id"])
+        rows = failing_rows().with_columns(pl.col("id") % 3)
+        with pytest.raises(ArithmeticError):
+            store.stage(partition("a"), rows, RUN)
+
+        assert list((tmp_path / "store").iterdir()) == []
+
+    def test_what_a_partition_wrote_is_found_by_its_name(self, tmp_path: Path) -> None:
+        store = self.store(tmp_path, partition_by=["late"])
+        for name in ("a", "d/a", "b"):
+            for each in store.stage(partition(name), ROWS.lazy(), RUN):
+                each.publish()
+
+        assert store.found(partition("d/a")) == tuple(
+            f"store/late={folder}/d/a{self.ending}"
+            for folder in ("__HIVE_DEFAULT_PARTITION__", "false", "true")
+        )
+        assert store.outputs(partition("d/a")) == ()
+        assert store.found(partition("c")) == ()
+
 
 def _files(root: Path) -> list[str]:
     """Return every file below *root*, hidden ones too."""

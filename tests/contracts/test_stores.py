@@ -197,7 +197,7 @@ def test_string_means_a_folder_of_parquet(tmp_path: Path) -> None:
         (
             {"options": {"row_group_size": "many"}},
             "'store.options.row_group_size' must be a whole number, not 'many'",
-            "write a whole number. Rows in a row group; decided by polars when it is not set.",
+            "write a whole number. Rows in a row group.",
         ),
     ],
 )
