@@ -704,7 +704,7 @@ WRONG = {
         "'entities.users' must be a mapping or null, not 'data/users'\n"
         "  at flows/a.yml:3:19  entities: {users: data/users}\n"
         "                                         ^\n"
-        "  try: write a mapping or null. ",
+        "  try: write a mapping or null. What differs for the entity; null for nothing.",
     ),
     "number for an entity": (
         TOP + "entities: [2013]\n",

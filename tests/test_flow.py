@@ -490,7 +490,7 @@ WRONG = {
         "'store.options.row_group_size' can't be 0: at least 1\n"
         "  at flows/a.yml:5:21  row_group_size: 0\n"
         "                                       ^\n"
-        "  try: Rows in a row group; decided by polars when it is not set.",
+        "  try: Rows in a row group.",
     ),
     "too long": (
         "home: {type: csv, path: data/home, options: {separator: ab}}\nstore: data/store\n",

@@ -270,6 +270,17 @@ class Law(RuleBasedStateMachine):
         for name, flow in written(self.chosen, self.names).items():
             text = json.dumps(dict(reversed(flow.items())) if self.comment else flow)
             (self.root / f"flows/{name}.yml").write_text(self.comment + text)
+        self._remove_what_no_flow_has_a_name_for()
+
+    def _remove_what_no_flow_has_a_name_for(self) -> None:
+        """Do what hygge leaves to people: a flow that goes leaves its data behind."""
+        known = {task: made[1] for task, made in self.model.known.items()}
+        mine = [p for task in known if task.split(":")[0] in self.flows for p in known[task]]
+        stores = {flow.stores[0][0] for flow in self.flows.values()}
+        for name in CHOICES["copied.path"]:
+            folder = f"data/store/{name}"
+            if folder not in stores and not any(path.startswith(folder + "/") for path in mine):
+                shutil.rmtree(self.root / folder, ignore_errors=True)
 
     # What happens to sources
 
