@@ -186,7 +186,7 @@ class Landing:
         except OSError:
             near = None
         if near is None:
-            return "create it"
+            return "create it, or first run the flow that writes it: doit FLOW"
         return f"create it, or did you mean '{located(os.path.join(above, near), self.root)}'?"
 
     def _bad_name(self, entry: _Entry) -> HomeError:

@@ -346,3 +346,26 @@ def test_columns_that_came_apart_one_by_one_are_found(project: ProjectFolder) ->
         "a:2  move  contract broken: by the columns of 'a:1'\n1 to move, 1 up to date.\n"
     )
     assert project.doit().code == 5
+
+
+def test_instant_with_an_offset_is_told_which_type_it_needs(project: ProjectFolder) -> None:
+    project.write("data/home/a/1.csv", "at\n2013-01-01T10:00:00Z\n")
+    project.flow(
+        "a", "home: data/home/a\nstore: data/store/a\ntransform: {cast: {at: timestamp}}\n"
+    )
+
+    assert "  try: it says how far it is from UTC: cast it to 'timestamptz'\n" in project.doit().out
+    project.flow(
+        "a", "home: data/home/a\nstore: data/store/a\ntransform: {cast: {at: timestamptz}}\n"
+    )
+    assert project.doit().moved == 1
+
+
+def test_fraction_is_never_cut_off(project: ProjectFolder) -> None:
+    project.write("data/home/a/1.csv", "n\n1.0\n2.5\n\n".rstrip("\n") + "\n")
+    project.flow("a", "home: data/home/a\nstore: data/store/a\ntransform: {cast: {n: int64}}\n")
+    result = project.doit()
+
+    assert "error: 2.5 in the column 'n' is no int64: row 2 of 'data/home/a/1.csv'\n" in result.out
+    project.write("data/home/a/1.csv", "n\n1.0\n2.0\n")
+    assert project.doit().moved == 1

@@ -711,7 +711,8 @@ WRONG = {
         "'entities.0' must be text or a mapping, not 2013\n"
         "  at flows/a.yml:3:12  entities: [2013]\n"
         "                                  ^\n"
-        "  try: write text or a mapping. ",
+        "  try: write text or a mapping. An entity: its name, or a mapping with its name and what "
+        "differs.",
     ),
     "entity without a name": (
         TOP + "entities: [{store: y}]\n",
@@ -937,7 +938,9 @@ def test_home_without_entities_is_refused(tmp_path: Path, file: str) -> None:
 
 
 def test_home_that_is_missing_is_refused(tmp_path: Path) -> None:
-    assert star(tmp_path) == at_home("no folder 'data/landing'", "create it")
+    assert star(tmp_path) == at_home(
+        "no folder 'data/landing'", "create it, or first run the flow that writes it: doit FLOW"
+    )
 
 
 def test_home_that_is_missing_is_refused_though_entities_are_remembered(tmp_path: Path) -> None:
@@ -946,7 +949,9 @@ def test_home_that_is_missing_is_refused_though_entities_are_remembered(tmp_path
     with pytest.raises(HomeError) as error:
         loaded(tmp_path, ["users"])
 
-    assert str(error.value) == at_home("no folder 'data/landing'", "create it")
+    assert str(error.value) == at_home(
+        "no folder 'data/landing'", "create it, or first run the flow that writes it: doit FLOW"
+    )
 
 
 def test_home_that_is_misspelt_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ TIMES = ("%H:%M:%S%.f", "%H:%M")
 INSTANTS = (*(f"{DATE} {each}" for each in TIMES), DATE)
 """How dates and times are read from text: ISO 8601, with a blank in place of the T."""
 
+
+_OFFSET = re.compile(r":.*(Z|[+-]\d\d:?\d\d)$")
 
 LONGEST = 80
 """Characters of a value that are shown."""
@@ -84,6 +87,8 @@ def _impossible(
     count: int,
 ) -> TransformError:
     """Build the error for *count* values that can't be converted, of which *first* has one."""
+    import polars as pl
+
     found: dict[str, Any] = first.row(0, named=True)
     value = found["value"]
     shown = f"'{value}'" if isinstance(value, str) else str(value)
@@ -94,6 +99,8 @@ def _impossible(
     where = f"row {found[ROW]:,} of '{source}'{more}"
     what = f"{shown} in the column '{column}' is no {type_name(dtype)}: {where}"
     hint = "correct the value, or choose a type that can hold it"
+    if isinstance(value, str) and _OFFSET.search(value) and dtype == pl.Datetime("us"):
+        hint = "it says how far it is from UTC: cast it to 'timestamptz'"
     return fault(section, ("cast", column), what, hint)
 
 

@@ -53,9 +53,7 @@ def plain(source: Path, target: Path) -> tuple[float, int]:
 def test_twenty_million_rows_into_a_hundred_folders(project: ProjectFolder) -> None:
     source = project.root / "data/home/big/big.parquet"
     twenty_million(source)
-    project.flow(
-        "big", "home: data/home/big\nstore: {path: data/store/big, partition_by: [k]}\n"
-    )
+    project.flow("big", "home: data/home/big\nstore: {path: data/store/big, partition_by: [k]}\n")
     theirs, ours = [], []
     for i in range(3):
         theirs.append(plain(source, project.root / f"plain{i}"))

@@ -106,7 +106,15 @@ def _warm_up() -> None:
 
     import hygge
 
-    for module in ("polars", "pyarrow.csv", "pyarrow.parquet", "jsonschema", "pathspec", "rich", "filelock"):
+    for module in (
+        "polars",
+        "pyarrow.csv",
+        "pyarrow.parquet",
+        "jsonschema",
+        "pathspec",
+        "rich",
+        "filelock",
+    ):
         importlib.import_module(module)
     for found in pkgutil.walk_packages(hygge.__path__, "hygge."):
         importlib.import_module(found.name)
