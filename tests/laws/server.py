@@ -136,7 +136,7 @@ def _child(request: dict[str, Any], out: int, err: int, plan: int) -> None:
         if request["kill"][0]:
             _Countdown(*request["kill"], request["root"])
         code = _command(request["args"], plan)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it was, the child ends with it
         import traceback
 
         traceback.print_exc()

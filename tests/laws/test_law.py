@@ -26,7 +26,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -187,8 +186,7 @@ def disk_of(root: Path) -> dict[str, bytes]:
     for folder, folders, files in os.walk(root / "data"):
         for name in files:
             path = os.path.join(folder, name)
-            with open(path, "rb") as file:
-                found[path[len(str(root)) + 1 :]] = file.read()
+            found[path[len(str(root)) + 1 :]] = Path(path).read_bytes()
         inside = folder[len(str(root)) + 1 :]  # a store's own folder may be empty
         if not folders and not files and inside.count("/") > 2 and "/home/" not in inside:
             found[inside + "/"] = b""
