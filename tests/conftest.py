@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -34,6 +35,11 @@ print(f"{seconds:.3f} {peak}", file=sys.stderr)
 sys.exit(code)
 """
 """Runs a command; writes its wall time in seconds and its peak memory in bytes to stderr."""
+
+
+def _hear_hangups() -> None:
+    """Undo what a suite that was started by nohup hands on."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,7 @@ class ProjectFolder:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=_hear_hangups,
         )
 
     def doit(self, *args: str, **environment: str) -> Result:

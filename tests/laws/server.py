@@ -49,17 +49,19 @@ class Server:
         )
 
     def start(
-        self, root: Path, *args: str, kill: tuple[int, int] = (0, 0), ahead: int = 0
+        self, root: Path, *args: str, stop: tuple[int, str, int] | None = None, ahead: int = 0
     ) -> Callable[[], Ended]:
         """Type `doit` with *args* in *root*; return what waits for its end.
 
         Args:
-            kill: (n, signal) sends the signal just before the n-th change of the disk; 0 never.
+            stop: (signal, what, n) sends itself the signal just before the n-th change of the disk
+                if *what* is "touch", just before the n-th commit to the state if it is "commit",
+                just after the n-th output was put into place if it is "rename".
             ahead: Seconds by which its clock is ahead.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        request = {"root": str(root), "args": args, "kill": kill, "ahead": ahead}
+        request = {"root": str(root), "args": args, "stop": stop, "ahead": ahead}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answers = self._process.stdout
@@ -120,6 +122,7 @@ def _warm_up() -> None:
         importlib.import_module(found.name)
     importlib.metadata.entry_points()
     gc.freeze()
+    gc.disable()  # in a child that ends soon, collecting only copies pages
 
 
 def _child(request: dict[str, Any], out: int, err: int, plan: int) -> None:
@@ -133,8 +136,8 @@ def _child(request: dict[str, Any], out: int, err: int, plan: int) -> None:
         if request["ahead"]:
             now, ahead = time.time_ns, request["ahead"] * 10**9
             time.time_ns = lambda: now() + ahead
-        if request["kill"][0]:
-            _Countdown(*request["kill"], request["root"])
+        if request["stop"]:
+            _Countdown(*request["stop"])
         code = _command(request["args"], plan)
     except BaseException:  # noqa: BLE001 - whatever it was, the child ends with it
         import traceback
@@ -166,27 +169,46 @@ def _command(args: Sequence[str], plan: int) -> int:
 
 
 class _Countdown:
-    """Sends this process a signal just before its n-th change of the disk."""
+    """Sends this process a signal at the n-th time that something happens."""
 
-    def __init__(self, left: int, number: int, root: str) -> None:
-        self.left, self.number, self.root = left, number, root
+    def __init__(self, number: int, what: str, left: int) -> None:
+        self.number, self.what, self.left = number, what, left
         sys.addaudithook(self._hear)
         self._connect = sqlite3.connect
         sqlite3.connect = self._connected  # type: ignore[assignment]
 
     def _hear(self, event: str, args: tuple[Any, ...]) -> None:
-        if event in TOUCHES or (event == "open" and _writes(*args)):
-            self._count()
+        """Hear of something just before it is done."""
+        if self.left == 0 and self.what == "rename":
+            self._stop()
+        if event == "os.rename" and self.what == "rename":
+            self.left -= 1
+        elif event in TOUCHES or (event == "open" and _writes(*args)):
+            self._touch()
 
     def _connected(self, *args: Any, **options: Any) -> sqlite3.Connection:
         connection = self._connect(*args, **options)
-        connection.set_trace_callback(self._count)  # called before each statement
+        connection.set_trace_callback(self._hear_statement)
         return connection
 
-    def _count(self, _: str = "") -> None:
-        self.left -= 1
-        if self.left == 0:
-            os.kill(os.getpid(), self.number)
+    def _hear_statement(self, statement: str) -> None:
+        if statement == "COMMIT" and self.what == "commit":
+            self.left -= 1
+            if self.left == 0:
+                self._stop()
+        if self.left == 0 and self.what == "rename":
+            self._stop()
+        self._touch()
+
+    def _touch(self) -> None:
+        if self.what == "touch":
+            self.left -= 1
+            if self.left == 0:
+                self._stop()
+
+    def _stop(self) -> None:
+        self.left = -1
+        os.kill(os.getpid(), self.number)
 
 
 def _writes(path: object, mode: str | None, flags: int) -> bool:

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -52,6 +53,10 @@ CHOICES: dict[str, list[Any]] = {
 }
 """What can be edited in the flows; the first of each is how it begins."""
 
+EDITS = [(key, choice) for key, choices in CHOICES.items() for choice in choices]
+
+SOURCE_CHANGES = ["touch", "empty", "cut", "shorten", "delete", "swap", "same size", "restore all"]
+
 FLOWS = ("copied", "checked", "spread", "grouped", "total", "joined")
 
 NAMES = ["a", "b", "d/a", "x", "x.csv/a", "x.parquet/a"]
@@ -73,6 +78,13 @@ ROWS = st.lists(
     st.tuples(st.sampled_from(["a", "b", "", "æ/1"]), st.sampled_from([1, 2, 3, 7, 150])),
     max_size=4,
 )
+
+STOPS = st.tuples(
+    st.sampled_from([int(signal.SIGKILL), int(signal.SIGKILL), int(signal.SIGTERM)]),
+    st.sampled_from(["touch", "rename", "commit"]),
+    st.integers(1, 400),
+).map(lambda stop: (*stop[:2], stop[2] if stop[1] == "touch" else 1 + stop[2] % 30))
+"""When a run is stopped; see `Server.start`."""
 
 GO_ON = ("--continue", "--allow-prune")
 
@@ -241,6 +253,7 @@ class Law(RuleBasedStateMachine):
         self.names = {name: name for name in FLOWS}
         self.comment = ""
         self.model = Model()
+        self.disturbed = True
 
     @initialize(built=st.booleans())
     def begin(self, built: bool) -> None:
@@ -250,11 +263,8 @@ class Law(RuleBasedStateMachine):
             self.model = copy.deepcopy(self.model_of_copy[0])
             self._write_flows()
             return
-        for home in HOMES:
-            (self.root / "data/home" / home).mkdir(parents=True)
+        self._restore()
         (self.root / "dodo.py").write_text(DODO)
-        for path, rows in BASE.items():
-            self._put(*path.split("/", 1), text_of(rows))
         self._write_flows()
         if built:
             self.bring_up_to_date()
@@ -302,6 +312,14 @@ class Law(RuleBasedStateMachine):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 
+    def _restore(self) -> None:
+        """Make the sources what they were in the beginning."""
+        shutil.rmtree(self.root / "data/home", ignore_errors=True)
+        for home in HOMES:
+            (self.root / "data/home" / home).mkdir(parents=True)
+        for path, rows in BASE.items():
+            self._put(*path.split("/", 1), text_of(rows))
+
     @rule(
         where=st.sampled_from([(home, name) for home in HOMES for name in HOMES[home]]),
         rows=ROWS,
@@ -313,7 +331,7 @@ class Law(RuleBasedStateMachine):
 
     @rule(
         number=st.integers(0, 20),
-        how=st.sampled_from(["touch", "empty", "cut", "shorten", "delete", "swap", "same size"]),
+        how=st.sampled_from(SOURCE_CHANGES),
         go=st.booleans(),
     )
     def disturb_a_source(self, number: int, how: str, go: bool) -> None:
@@ -329,6 +347,8 @@ class Law(RuleBasedStateMachine):
             os.utime(path)
         elif how == "delete":
             path.unlink()
+        elif how == "restore all":
+            self._restore()
         elif how == "same size":
             replace_unnoticed(path, b"".join(lines).replace(b",1\n", b",9\n"))
         elif how == "swap":
@@ -384,38 +404,29 @@ class Law(RuleBasedStateMachine):
 
     # What happens to flows
 
-    @rule(
-        key=st.sampled_from(sorted(CHOICES)),
-        number=st.integers(0, 2),
-        go=st.booleans(),
-    )
-    def edit_a_flow(self, key: str, number: int, go: bool) -> None:
-        self.chosen[key] = CHOICES[key][number % len(CHOICES[key])]
-        self._write_flows()
-        self._then(go)
-
-    @rule(go=st.booleans())
-    def edit_only_the_looks_of_the_flows(self, go: bool) -> None:
-        self.comment = "" if self.comment else "# A comment.\n"
-        self._write_flows()
-        self._then(go)
-
-    @rule(go=st.booleans())
-    def rename_a_flow(self, go: bool) -> None:
-        self.names["copied"] = "copies" if self.names["copied"] == "copied" else "copied"
-        self._write_flows()
-        self._then(go)
-
-    @rule(go=st.booleans())
-    def take_a_flow_out_with_its_data_or_put_it_back(self, go: bool) -> None:
-        self.names["joined"] = "" if self.names["joined"] else "joined"
-        shutil.rmtree(self.root / "data/store/joined", ignore_errors=True)
+    @rule(number=st.integers(0, len(EDITS) + 2), go=st.booleans())
+    def edit_the_flows(self, number: int, go: bool) -> None:
+        """Change one thing, or only the looks, or a flow's name; or take one out with its data."""
+        edits = [edit for edit in EDITS if self.chosen[edit[0]] != edit[1]]
+        how = ["looks", "name", "taken out or put back", *(key for key, _ in edits)]
+        done = how[number % len(how)]
+        self.counts[f"flow: {done}"] += 1
+        if done == "looks":
+            self.comment = "" if self.comment else "# A comment.\n"
+        elif done == "name":
+            self.names["copied"] = "copies" if self.names["copied"] == "copied" else "copied"
+        elif done == "taken out or put back":
+            self.names["joined"] = "" if self.names["joined"] else "joined"
+            shutil.rmtree(self.root / "data/store/joined", ignore_errors=True)
+        else:
+            self.chosen.update([edits[number % len(how) - 3]])
         self._write_flows()
         self._then(go)
 
     # What runs
 
     def _then(self, go: bool) -> None:
+        self.disturbed = True
         if go:
             self.bring_up_to_date()
 
@@ -432,29 +443,43 @@ class Law(RuleBasedStateMachine):
             self.counts["partial runs"] += 1
             self._run(names[number % len(names)])
 
+    @rule(stop=STOPS, forced=st.booleans(), ahead=st.booleans(), go=st.booleans())
+    def stop_a_run(self, stop: tuple[int, str, int], forced: bool, ahead: bool, go: bool) -> None:
+        self._stop(stop, *["-a"] * forced, ahead=10 * ahead)
+        self._then(go)
+
     @rule(
-        moment=st.integers(1, 400),
-        forced=st.booleans(),
-        number=st.sampled_from([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]),
-        ahead=st.booleans(),
+        where=st.sampled_from([(home, name) for home in HOMES for name in HOMES[home][:3]]),
+        contents=st.tuples(ROWS, ROWS | st.none()),
+        stop=STOPS,
         go=st.booleans(),
     )
-    def stop_a_run(self, moment: int, forced: bool, number: int, ahead: bool, go: bool) -> None:
-        before = recorded(self.root)[0]
-        ended = self._doit(*GO_ON, *["-a"] * forced, kill=(moment, int(number)), ahead=10 * ahead)
-        self.counts["stopped runs"] += 1
-        disk, (after, failed, begun) = disk_of(self.root), recorded(self.root)
-        if ended.code in (-number, 128 + number):
-            self.counts["kills" if number == signal.SIGKILL else "signals"] += 1
-            moved = {task for task in after if after[task] != before.get(task)}
-            self.counts["kills between two moves"] += bool(moved)
+    def change_a_source_again_after_a_stop(
+        self, where: tuple[str, str], contents: tuple[Any, Any], stop: Any, go: bool
+    ) -> None:
+        self._put(*where, text_of(contents[0]))
+        self._stop(stop)
+        if contents[1] is None:
+            (self.root / f"data/home/{'/'.join(where)}.csv").unlink()
         else:
+            self._put(*where, text_of(contents[1]))
+        self._then(go)
+
+    def _stop(self, stop: tuple[int, str, int], *args: str, ahead: int = 10) -> None:
+        before = recorded(self.root)[0]
+        ended = self._doit(*GO_ON, *args, stop=stop, ahead=ahead)
+        disk, (after, failed, begun) = disk_of(self.root), recorded(self.root)
+        if ended.code in (-stop[0], 128 + stop[0]):
+            self.counts["kills" if stop[0] == signal.SIGKILL else "signals"] += 1
+            moved = {task for task in after if after[task] != before.get(task)}
+            self.counts["stopped between two moves"] += bool(moved)
+        else:
+            self.counts["ended before they were stopped"] += 1
             moved = seen(ended.out).moved
         for task in set(self.model.known) - set(after):
             del self.model.known[task]
         self.model.learn(self.flows, disk, Outcome(moved=moved))
         self.model.failed, self.model.begun = failed, begun
-        self._then(go)
 
     def _doit(self, *args: str, **more: Any) -> Ended:
         self.counts["commands"] += 1
@@ -491,6 +516,7 @@ class Law(RuleBasedStateMachine):
         wanted = {asked, *upstream(self.flows[asked], self.flows)}
         return {each: flow for each, flow in self.flows.items() if each in wanted}
 
+    @precondition(lambda self: self.disturbed)
     @rule(ahead=st.booleans(), threads=st.booleans())
     def bring_up_to_date(self, ahead: bool = True, threads: bool = False) -> None:
         """Plan, run, and compare with a build from nothing."""
@@ -500,6 +526,7 @@ class Law(RuleBasedStateMachine):
             disk, found = self._run(*["-n", "2"] * threads, ahead=10 * ahead)
         finally:
             built = build()
+        self.disturbed = False
         self.counts["runs"] += 1
         self._compare_plan(plan, found)
         self._compare_build(built, disk, found)
