@@ -38,18 +38,23 @@ def in_the_way(prepared: Prepared, decisions: Sequence[Decision]) -> dict[str, l
 
 def _by_name(decisions: Sequence[Decision], gone: dict[str, str]) -> dict[str, list[str]]:
     """Return `in_the_way` where only the ends of the outputs' paths are known beforehand."""
-    names: dict[str, list[str]] = {}
-    for path, task in gone.items():
-        for part in PurePosixPath(path).parts:
-            names.setdefault(part, []).append(task)
+    paths = [(PurePosixPath(path).parts, task) for path, task in gone.items()]
     return {
         decision.task: [
             task
-            for part in PurePosixPath(decision.partition.name).parts
-            for name, those in names.items()
-            if name.startswith(part)
-            for task in those
+            for parts, task in paths
+            if _collide(PurePosixPath(decision.partition.name).parts, parts)
         ]
         for decision in decisions
         if decision.partition is not None
     }
+
+
+def _collide(name: Sequence[str], gone: Sequence[str]) -> bool:
+    """Tell whether an output called *name* would be where a folder of *gone* is, or below it."""
+    *folders, file = name
+    count = len(name)
+    for i in range(len(gone) - count):
+        if list(gone[i : i + count - 1]) == folders and gone[i + count - 1].startswith(f"{file}."):
+            return True
+    return any(list(gone[-i:]) == folders[:i] for i in range(1, count))

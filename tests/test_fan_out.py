@@ -378,3 +378,23 @@ class TestPastMistakes:
 
         assert outputs == ["k=a/2013/x.parquet"]
         assert [each.name for each in (project.root / "data/store/f").iterdir()] == ["k=a"]
+
+    def test_partition_waits_for_no_removal_that_is_not_in_its_way(
+        self, project: ProjectFolder
+    ) -> None:
+        """It waited for any whose name ends alike, and was kept back when that one was."""
+        for name in ("a", "d/a"):
+            project.write(f"data/home/raw/{name}.csv", "k,n\nx,1\n")
+        project.flow(
+            "raw",
+            "home: data/home/raw\nstore: data/store/raw\nchecks: [{between: {n: [0, 9]}}]\n",
+        )
+        project.flow("f", "home: data/store/raw\nstore: {path: data/store/f, partition_by: k}\n")
+        project.doit()
+        project.write("data/home/raw/a.csv", "k,n\nx,99\n")
+        (project.root / "data/store/raw/a.parquet").unlink()
+        project.write("data/home/raw/d/a.csv", "k,n\nx,2\n")
+        result = project.doit("--continue")
+
+        assert "f:a  not run: raw:a failed" in result.out
+        assert "f:d/a  moved" in result.out

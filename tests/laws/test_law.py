@@ -74,6 +74,12 @@ BASE = {
 }
 """The sources with which each example begins."""
 
+WHERE = st.sampled_from(
+    [(home, name) for home in HOMES for name in HOMES[home]]
+    + [("raw", "a"), ("raw", "b"), ("raw", "d/a"), ("plain", "a")] * 2
+)
+"""Homes and names of sources; what fans out most often."""
+
 ROWS = st.lists(
     st.tuples(st.sampled_from(["a", "b", "", "æ/1"]), st.sampled_from([1, 2, 3, 7, 150])),
     max_size=4,
@@ -261,6 +267,7 @@ class Law(RuleBasedStateMachine):
         if built and self.model_of_copy:
             shutil.copytree(self.folder / "copy", self.root)
             self.model = copy.deepcopy(self.model_of_copy[0])
+            self.disturbed = False
             self._write_flows()
             return
         self._restore()
@@ -320,13 +327,17 @@ class Law(RuleBasedStateMachine):
         for path, rows in BASE.items():
             self._put(*path.split("/", 1), text_of(rows))
 
-    @rule(
-        where=st.sampled_from([(home, name) for home in HOMES for name in HOMES[home]]),
-        rows=ROWS,
-        go=st.booleans(),
-    )
+    def _set(self, where: tuple[str, str], rows: Any) -> None:
+        """Give a source *rows*; None stands for what it had, or had not, in the beginning."""
+        rows = BASE.get("/".join(where)) if rows is None else rows
+        if rows is not None:
+            self._put(*where, text_of(rows))
+        else:
+            (self.root / f"data/home/{'/'.join(where)}.csv").unlink(missing_ok=True)
+
+    @rule(where=WHERE, rows=ROWS | st.none(), go=st.booleans())
     def add_or_replace(self, where: tuple[str, str], rows: Any, go: bool) -> None:
-        self._put(*where, text_of(rows))
+        self._set(where, rows)
         self._then(go)
 
     @rule(
@@ -365,7 +376,7 @@ class Law(RuleBasedStateMachine):
 
     @rule(
         number=st.integers(0, 20),
-        where=st.sampled_from([(home, name) for home in HOMES for name in HOMES[home]]),
+        where=WHERE,
         go=st.booleans(),
     )
     def rename_a_source(self, number: int, where: tuple[str, str], go: bool) -> None:
@@ -449,20 +460,21 @@ class Law(RuleBasedStateMachine):
         self._then(go)
 
     @rule(
-        where=st.sampled_from([(home, name) for home in HOMES for name in HOMES[home][:3]]),
-        contents=st.tuples(ROWS, ROWS | st.none()),
-        stop=STOPS,
+        where=WHERE,
+        rows=st.tuples(ROWS, ROWS | st.none()),
+        stop=STOPS | st.none(),
         go=st.booleans(),
     )
-    def change_a_source_again_after_a_stop(
-        self, where: tuple[str, str], contents: tuple[Any, Any], stop: Any, go: bool
+    def change_a_source_twice(
+        self, where: tuple[str, str], rows: tuple[Any, Any], stop: Any, go: bool
     ) -> None:
-        self._put(*where, text_of(contents[0]))
-        self._stop(stop)
-        if contents[1] is None:
-            (self.root / f"data/home/{'/'.join(where)}.csv").unlink()
+        """Change it again after a run that was stopped, or was not."""
+        self._set(where, rows[0])
+        if stop is None:
+            self.bring_up_to_date()
         else:
-            self._put(*where, text_of(contents[1]))
+            self._stop(stop)
+        self._set(where, rows[1])
         self._then(go)
 
     def _stop(self, stop: tuple[int, str, int], *args: str, ahead: int = 10) -> None:
@@ -473,6 +485,8 @@ class Law(RuleBasedStateMachine):
             self.counts["kills" if stop[0] == signal.SIGKILL else "signals"] += 1
             moved = {task for task in after if after[task] != before.get(task)}
             self.counts["stopped between two moves"] += bool(moved)
+            assert seen(ended.out).moved <= moved, "what was moved is remembered at once"
+            assert not seen(ended.out).removed & after.keys()
         else:
             self.counts["ended before they were stopped"] += 1
             moved = seen(ended.out).moved
