@@ -80,7 +80,7 @@ class Model:
                 made_from, outputs = self.known.get(task, (None, {}))
                 stale = task in self.failed or made_from != origin(flow, files, after)
                 stale |= any(before.get(path) != outputs[path] for path in outputs)
-                if any(self._blocks(each, flow, files, after) for each in stuck):
+                if any(self._blocks(each, flow, files, after, flows) for each in stuck):
                     result.not_run.add(task)
                 elif stale and flow.fails(*contents(flow, files, after)):
                     result.failed.add(task)
@@ -88,9 +88,18 @@ class Model:
                     result.moved.add(task)
         return result
 
-    def _blocks(self, task: str, flow: Flow, files: Iterable[str], disk: Disk) -> bool:
-        if task not in self.known:  # nobody knows what it would have written
-            return flow.mode != "file" or bool(flow.inputs)
+    def _blocks(
+        self,
+        task: str,
+        flow: Flow,
+        files: Iterable[str],
+        disk: Disk,
+        flows: Mapping[str, Flow],
+    ) -> bool:
+        if task not in self.known:  # but a killed run may have left what it was to write
+            name, key = task.split(":", 1)
+            left = outputs(flows[name], key, disk) if flows[name].stores[0][1] == 0 else {}
+            return flow.mode != "file" or bool(flow.inputs) or any(path in left for path in files)
         return any(path in self._written(task) for path in [*files, *below(flow.inputs, disk)])
 
     def _written(self, task: str) -> Disk:
