@@ -18,7 +18,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_PLACE = re.compile(r"(?P<file>\S.*?):(?P<line>\d+):(?P<column>\d+)  ")
 
 
 class HyggeError(Exception):
@@ -35,6 +38,12 @@ class HyggeError(Exception):
         self.what = what
         self.where = where
         self.hint = hint
+
+    @property
+    def place(self) -> tuple[str, int, int] | None:
+        """File, line and column to go to, 1 is the first; None where that is not known."""
+        match = _PLACE.match(self.where)
+        return (match["file"], int(match["line"]), int(match["column"])) if match else None
 
     def __str__(self) -> str:
         lines = [self.what]

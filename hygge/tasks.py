@@ -245,8 +245,8 @@ def task_hygge() -> Iterator[Task]:
         HyggeError: Nothing can be done in this project at all.
     """
     invocation = current
-    project, state, hashes = _project(), _state(), _hashes()
-    options = dataclasses.replace(invocation.options, reserved=_command_names())
+    project, state, hashes = project_here(), _state(), _hashes()
+    options = dataclasses.replace(invocation.options, reserved=command_names())
     if invocation.moves:
         invocation.run = Run(project, state, options, hashes)
         plan = invocation.run.plan(invocation.wait)
@@ -330,7 +330,12 @@ def wait_for_flows(tasks: Sequence[Task], root: Path) -> None:
             task.task_dep += [flow for store, flow in stores.items() if contains(store, whole)]
 
 
-def _project() -> projects.Project:
+def project_here() -> projects.Project:
+    """Return the project whose root is the current folder.
+
+    Raises:
+        HyggeError: There is none, the current folder is another one, or hygge.yml is wrong.
+    """
     root = projects.find_root(Path.cwd())
     if root != Path.cwd().resolve():
         raise ConfigError(
@@ -341,7 +346,7 @@ def _project() -> projects.Project:
     return projects.load(root)
 
 
-def _command_names() -> set[str]:
+def command_names() -> set[str]:
     """Return the names that doit would take for a command's."""
     plugins = {point.name for point in entry_points(group="doit.COMMAND")}
     return plugins | {command.get_name() for command in DoitMain.DOIT_CMDS}

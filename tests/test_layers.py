@@ -16,7 +16,7 @@ import hygge
 FOLDER = Path(hygge.__file__).parent
 
 LAYERS = {
-    "word": {"errors", "fingerprint", "document", "datatypes", "paths"},
+    "word": {"errors", "redaction", "fingerprint", "document", "datatypes", "paths"},
     "noun": {
         "project",
         "flow",

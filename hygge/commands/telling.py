@@ -15,7 +15,7 @@ from typing import Any
 from doit.dependency import DatabaseException
 from doit.exceptions import InvalidCommand
 
-from hygge import tasks
+from hygge import redaction, tasks
 from hygge.errors import HyggeError, UsageError, nearest
 from hygge.state_file import is_state
 
@@ -66,7 +66,7 @@ def told(execute: Callable[[], int | None]) -> int | None:
 def tell(error: HyggeError) -> None:
     """Write *error* to stderr."""
     sys.stdout.flush()
-    sys.stderr.write(f"error: {error}\n")
+    sys.stderr.write(f"error: {redaction.hide(str(error))}\n")
 
 
 def no_task(name: str, known: list[str]) -> UsageError:
