@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import secrets
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
+
+from hygge import redaction
 
 RUN_ID = r"\d{8}T\d{9}Z-[0-9a-f]{6}"
 """What every run's id matches."""
@@ -19,10 +23,16 @@ def new_run_id() -> str:
     return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z-{secrets.token_hex(3)}"
 
 
+def timestamp() -> str:
+    """Return the time now: ISO 8601 in UTC with milliseconds and ``Z``."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    return now.replace("+00:00", "Z")
+
+
 class EventLog:
     """The file ``events.jsonl`` of one run. Safe to use from several threads.
 
-    The folder is made with the first event: a run that has nothing to do leaves nothing behind.
+    Events are kept in memory until `open` is called: a run that has nothing to do leaves nothing.
 
     Args:
         runs: The project's ``.hygge/runs``.
@@ -32,22 +42,33 @@ class EventLog:
     def __init__(self, runs: Path, run: str) -> None:
         self.run = run
         self.file = runs / run / "events.jsonl"
+        self.listener: Callable[[str], None] | None = None
+        """Called with each line, without its line break, as it is emitted, open or not."""
         self._lock = threading.Lock()
+        self._waiting: list[bytes] = []
         self._open: IO[bytes] | None = None
 
     @property
-    def begun(self) -> bool:
-        """Whether anything was written."""
+    def is_open(self) -> bool:
+        """Whether events go to the file."""
         return self._open is not None
 
-    def emit(self, type_: str, step: str | None = None, level: str = "INFO", **data: Any) -> None:
-        """Append one event; it is with the operating system when this returns.
+    def open(self) -> None:
+        """Write to the file from now on, and what was emitted before.
 
-        A log that can't be written never stops a move: the event is lost.
+        A log that can't be written never stops a move: its events are lost.
         """
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        with self._lock, contextlib.suppress(OSError):
+            if self._open is None:
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+                self._open = self.file.open("ab", buffering=0)
+                self._open.write(b"".join(self._waiting))
+                self._waiting.clear()
+
+    def emit(self, type_: str, step: str | None = None, level: str = "INFO", **data: Any) -> None:
+        """Append one event; if the log is open it is with the operating system on return."""
         event: dict[str, Any] = {
-            "ts": now.replace("+00:00", "Z"),
+            "ts": timestamp(),
             "level": level,
             "run_id": self.run,
             "job_id": self.run,
@@ -57,18 +78,18 @@ class EventLog:
             event["step"] = step
         if data:
             event["data"] = data
-        line = json.dumps(event, ensure_ascii=False, default=str).encode("utf-8", "replace")
-        try:
-            with self._lock:
-                self._opened().write(line + b"\n")
-        except OSError:
-            return
+        line = json.dumps(redaction.hide_in(event), ensure_ascii=False, default=str)
+        with self._lock:
+            self._write(line.encode("utf-8", "replace") + b"\n")
+            if self.listener is not None:
+                self.listener(line)
 
-    def _opened(self) -> IO[bytes]:
+    def _write(self, line: bytes) -> None:
         if self._open is None:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self._open = self.file.open("ab", buffering=0)
-        return self._open
+            self._waiting.append(line)
+            return
+        with contextlib.suppress(OSError):
+            self._open.write(line)
 
     def close(self) -> None:
         """Close the file."""

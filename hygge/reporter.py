@@ -16,8 +16,8 @@ from doit.task import Task
 from hygge import tasks
 from hygge.live import LiveBlock
 from hygge.move import Moved
-from hygge.prepared import QUARANTINE
-from hygge.receipt import Output
+from hygge.redaction import hide
+from hygge.run_record import settled
 from hygge.tasks import BrokenFlowTask, GroupTask, MoveAction, PartitionTask, RemoveAction
 
 
@@ -42,8 +42,8 @@ class Totals:
     def add(self, moved: Moved) -> None:
         """Count one partition that was moved."""
         self.moved += 1
-        self.rows += sum(output.rows or 0 for output in _settled(moved))
-        self.bytes += sum(output.signature.size for output in _settled(moved))
+        self.rows += sum(output.rows or 0 for output in settled(moved))
+        self.bytes += sum(output.signature.size for output in settled(moved))
 
 
 class Reporter:
@@ -201,6 +201,7 @@ class Reporter:
             self._live.done(task.name)
 
     def _line(self, text: str) -> None:
+        text = hide(text)
         with self._lock:
             if self._live is not None:
                 self._live.line(text)
@@ -218,13 +219,8 @@ def _explained(fail: BaseFail) -> str:
     return f"error: {message.rstrip()}\n{''.join(fail.traceback)}".rstrip()
 
 
-def _settled(moved: Moved) -> list[Output]:
-    """Return the outputs in the store, without the rows that were set aside."""
-    return [each for each in moved.receipt.outputs if not each.path.startswith(f"{QUARANTINE}/")]
-
-
 def _amount(moved: Moved) -> str:
-    outputs = _settled(moved)
+    outputs = settled(moved)
     size = amount_of_bytes(sum(output.signature.size for output in outputs))
     seconds = f"{moved.receipt.seconds:.2f}s"
     if any(output.rows is None for output in outputs):

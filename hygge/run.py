@@ -5,17 +5,15 @@ from __future__ import annotations
 import datetime
 import functools
 import threading
-import time
-import traceback
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
-from typing import Any
 
+from hygge import redaction
 from hygge.columns import StoreColumns
 from hygge.coordinator import Coordinator, Options, Plan
 from hygge.errors import CheckFailed, ContractBroken, HyggeError
-from hygge.events import EventLog, new_run_id
+from hygge.events import new_run_id
 from hygge.fingerprint import ContentHashes, Signature, config_hash, content_hash
 from hygge.move import Move, Moved, remove, settle, sweep
 from hygge.ownership import Ownership
@@ -24,6 +22,7 @@ from hygge.plan import Decision, FlowPlan
 from hygge.prepared import QUARANTINE, Prepared, quarantine_folder
 from hygge.project import Project
 from hygge.receipt import Output, ReadSource, Receipt
+from hygge.run_record import RunRecord
 from hygge.shape import Shaping
 from hygge.state import State
 from hygge.stores.staging import is_temporary, remove_temporary, store_error
@@ -41,8 +40,7 @@ class Run:
         self.state = state
         self._coordinator = Coordinator(project, state, options, hashes)
         self.id = new_run_id()
-        self.events = EventLog(project.root / ".hygge" / "runs", self.id)
-        self.began = time.perf_counter()
+        self.record = RunRecord(project.root, self.id)
         self.instant = datetime.datetime.now(datetime.UTC)
         """When the run began; what `source: run` gives as the time."""
         self.failed: dict[str, bool] = {}
@@ -74,6 +72,15 @@ class Run:
         sweep((each for of_task in intents.values() for each in of_task), self.project.root)
         self._begin_flows([flow for flow in plan.flows if not flow.put_off])
         return plan
+
+    def begin(self, planned: Sequence[str], plan: Plan) -> None:
+        """Note that the run begins, with the tasks that are known to be stale."""
+        configs = {
+            flow.name: config_hash(flow.prepared.config)
+            for flow in plan.flows
+            if flow.prepared is not None
+        }
+        self.record.begin(planned, config_hash(configs))
 
     def plan_flow(self, prepared: Prepared) -> FlowPlan:
         """Decide for one flow that was put off, now that those it waits for were moved."""
@@ -158,7 +165,7 @@ class Run:
             if not self._writing:
                 self.state.mark_unclean(self.id)
                 self._writing = True
-                self.events.emit("job.started")
+                self.record.open()
 
     def move(self, prepared: Prepared, decision: Decision) -> Moved:
         """Move one partition; nothing is recorded yet but that it was begun.
@@ -176,7 +183,7 @@ class Run:
             earlier += prepared.found(decision.partition)
         intended = prepared.intended(decision.partition, self.id)
         self.state.intend(decision.task, intended, self.id)
-        self.events.emit("step.started", decision.task, reason=str(decision.reason))
+        self.record.started(decision.task, str(decision.reason))
         move = Move(
             shaping=Shaping(
                 prepared,
@@ -196,9 +203,7 @@ class Run:
         moved = self._remembering_failure(decision.task, move)
         root = self.project.root
         self._settled.update(real(output.path, root) for output in moved.receipt.outputs)
-        self._emit_files(decision.task, moved, decision.receipt)
-        for note in moved.notes:
-            self.events.emit("step.warned", decision.task, "WARN", message=note)
+        self.record.files(decision.task, moved, decision.receipt)
         return moved
 
     def _intend(self, task: str, intended: Sequence[str], outputs: Sequence[str]) -> None:
@@ -218,18 +223,12 @@ class Run:
         except HyggeError as error:
             self._columns.retract(task)
             self.failed[task] = isinstance(error, CheckFailed | ContractBroken)
-            self.state.fail(task, error.what)
-            self.events.emit(
-                "step.failed", task, "ERROR", error=str(error), error_type=type(error).__name__
-            )
+            self.state.fail(task, redaction.hide(error.what))
             raise
 
     def unexpected(self, task: str, error: BaseException) -> None:
         """Remember that *task* failed for a reason that hygge did not foresee."""
-        what = f"{type(error).__name__}: {error}"
-        self.state.fail(task, what)
-        lines = traceback.format_exception(error)
-        self.events.emit("step.failed", task, "ERROR", error=what, traceback="".join(lines))
+        self.state.fail(task, redaction.hide(f"{type(error).__name__}: {error}"))
 
     def remove(self, prepared: Prepared, decision: Decision) -> tuple[str, ...]:
         """Remove the outputs of a partition whose source is gone; return what was there.
@@ -238,26 +237,12 @@ class Run:
             StoreError: One can't be removed.
         """
         self._begin_writing()
+        self.record.started(decision.task, str(decision.reason))
         known = [each.path for each in decision.receipt.outputs] if decision.receipt else []
         outputs = [*known, *self._intended(self.state.intents(), decision.task)]
         removed = self._remove(outputs, prepared.floors())
-        for path in removed:
-            self.events.emit(
-                "file.written", decision.task, path=path, reason="removed", wrote=False
-            )
+        self.record.removed_files(decision.task, removed)
         return removed
-
-    def _emit_files(self, task: str, moved: Moved, before: Receipt | None) -> None:
-        had = {output.path for output in before.outputs} if before else set()
-        for output in moved.written:
-            reason = "overwritten" if output.path in had else "created"
-            self.events.emit("file.written", task, **_described(output), wrote=True, reason=reason)
-        for output in moved.unchanged:
-            self.events.emit(
-                "file.written", task, **_described(output), wrote=False, reason="nochange"
-            )
-        for path in moved.removed:
-            self.events.emit("file.written", task, path=path, wrote=False, reason="removed")
 
     def forget_vanished(self, plan: Plan) -> Counter[str]:
         """Forget the partitions of flows that are not in *plan* any more; count them by flow.
@@ -318,25 +303,20 @@ class Run:
         """End the run: wait until the disk has everything, then declare it clean.
 
         Args:
-            outcome: ``job.succeeded``, ``job.failed`` or ``job.interrupted``.
+            outcome: ``succeeded``, ``failed`` or ``interrupted``.
 
         Raises:
             StateError: The run can't be declared clean; the next one verifies what it wrote.
         """
-        if self._writing:
-            settle()
-            self.state.mark_clean()
-            self.events.emit(outcome, seconds=round(time.perf_counter() - self.began, 3))
-        self.events.close()
-
-
-def _described(output: Output) -> dict[str, Any]:
-    return {
-        "path": output.path,
-        "hash": output.hash,
-        "size_bytes": output.signature.size,
-        "rows": output.rows,
-    }
+        try:
+            if self._writing:
+                settle()
+                self.state.mark_clean()
+        except HyggeError:
+            outcome = "failed"
+            raise
+        finally:
+            self.record.end(outcome)
 
 
 def _sweep_folder(store: Path, root: Path) -> None:

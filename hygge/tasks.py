@@ -17,7 +17,6 @@ from typing import Any
 
 from doit.action import BaseAction
 from doit.cmd_base import ModuleTaskLoader
-from doit.dependency import FileChangedChecker
 from doit.doit_cmd import DoitMain
 from doit.exceptions import TaskError, TaskFailed
 from doit.globals import Globals
@@ -25,14 +24,17 @@ from doit.task import DelayedLoader, Task
 
 from hygge import project as projects
 from hygge.blocking import Blocked
+from hygge.content_checker import ContentChecker
 from hygge.coordinator import Coordinator, Options, Plan
+from hygge.error_record import ErrorRecord, record
 from hygge.errors import ConfigError, HyggeError
-from hygge.fingerprint import ContentHashes, Signature
+from hygge.fingerprint import ContentHashes
 from hygge.move import Moved
 from hygge.partition import Source
 from hygge.paths import contains, real
 from hygge.plan import Decision, FlowPlan
 from hygge.prepared import Prepared
+from hygge.redaction import hide, register_environment
 from hygge.removals import in_the_way
 from hygge.run import Run
 from hygge.state import REMOVED, State
@@ -68,32 +70,6 @@ class Invocation:
 current = Invocation()
 
 
-class ContentChecker(FileChangedChecker):  # type: ignore[misc]
-    """Says whether a file changed by the same rule as the plan: signature first, then content.
-
-    doit stores the name of this class with each task; renaming it makes everything stale.
-    """
-
-    def __init__(self) -> None:
-        self.hashes = ContentHashes()
-
-    def check_modified(self, file_path: str, file_stat: os.stat_result, state: list[Any]) -> bool:
-        """Tell whether the file's content is another than when *state* was taken."""
-        now = Signature.of(file_stat)
-        _, digest, *numbers = state
-        if Signature(*numbers).proves(now):
-            return False
-        return bool(self.hashes.read(os.path.abspath(file_path), now) != digest)
-
-    def get_state(self, dep: str, current_state: list[Any] | None) -> list[Any] | None:
-        """Return what to remember of the file at *dep*; None if that is *current_state*."""
-        now = Signature.of(os.stat(dep))
-        if current_state is not None and Signature(*current_state[2:]).proves(now):
-            return None
-        digest = self.hashes.read(os.path.abspath(dep), now)
-        return [dep, digest, *dataclasses.astuple(now)]
-
-
 class _Action(BaseAction, ABC):  # type: ignore[misc]
     """An action that tells doit of its failures and captures no output: it prints nothing."""
 
@@ -102,12 +78,14 @@ class _Action(BaseAction, ABC):  # type: ignore[misc]
         self.task: Task | None = None
         self.out = self.err = self.result = None
         self.values: dict[str, Any] = {}
+        self.failure: ErrorRecord | None = None
 
     def execute(self, out: object = None, err: object = None) -> TaskFailed | TaskError | None:
         """Do it; return what went wrong, or None."""
         try:
             self.act()
         except HyggeError as error:
+            self.failure = self._recorded(error)
             return TaskFailed(str(error))
         except KeyboardInterrupt:
             # polars tells of a Ctrl-C in this way; what was half-written is gone already.
@@ -116,10 +94,16 @@ class _Action(BaseAction, ABC):  # type: ignore[misc]
         except BaseException as error:  # noqa: BLE001 - the one place where it is wanted
             # A mistake of ours, or a panic of polars, which is no Exception: what else is to be
             # done does not suffer from it, and no thread dies while others wait for it.
+            self.failure = self._recorded(error)
             if self.run is not None:
                 self.run.unexpected(self.decision.task, error)
             return TaskError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
         return None
+
+    def _recorded(self, error: BaseException) -> ErrorRecord:
+        partition = self.decision.partition
+        file = partition.sources[0].path if partition else None
+        return record(error, self.decision.task, file)
 
     @abstractmethod
     def act(self) -> None:
@@ -184,8 +168,23 @@ class PartitionTask(Task):  # type: ignore[misc]
             uptodate=[decision.reason is None],
             subtask_of=prepared.flow.name,
             clean=True,
-            doc=str(decision.reason) if decision.reason else "up to date",
+            doc=hide(str(decision.reason)) if decision.reason else "up to date",
         )
+
+    def tell_skipped(self, status: str | None) -> None:
+        """Note in the run's record that it is not executed, if doit's *status* says so."""
+        run = self.action.run
+        if run is not None and status == "up-to-date":
+            run.record.unchanged()
+        elif run is not None and status == "ignore":
+            run.record.ignored(self.name)
+
+    def tell_success(self) -> None:
+        """Note in the run's record that it was executed, and that this is remembered."""
+        run = self.action.run
+        if run is not None:
+            moved = self.action.moved if isinstance(self.action, MoveAction) else None
+            run.record.succeeded(self.name, str(self.decision.reason), moved)
 
 
 def _read(prepared: Prepared, decision: Decision) -> Sequence[Source]:
@@ -298,6 +297,9 @@ def _put_off(plan: FlowPlan, run: Run, state: State) -> Iterator[Task]:
 
 def _tasks_put_off(prepared: Prepared, run: Run, state: State) -> Iterator[Task]:
     plan = run.plan_flow(prepared)
+    stale = [each.task for each in plan.decisions if each.reason is not None]
+    asked = [task for task in stale if task in current.asked_early]
+    run.record.plan(asked or stale)
     blocked = Blocked(prepared, run.failed, state)
     members = []
     for task in _tasks_of(plan, run, state):
@@ -336,6 +338,7 @@ def project_here() -> projects.Project:
     Raises:
         HyggeError: There is none, the current folder is another one, or hygge.yml is wrong.
     """
+    register_environment()
     root = projects.find_root(Path.cwd())
     if root != Path.cwd().resolve():
         raise ConfigError(

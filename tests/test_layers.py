@@ -29,6 +29,8 @@ LAYERS = {
         "schema",
         "entities",
         "landing",
+        "error_record",
+        "manifest",
     },
     "port": {"registry", "homes", "stores"},
     "verb": {
@@ -46,16 +48,17 @@ LAYERS = {
         "refusals",
         "removals",
         "run",
+        "run_record",
         "shape",
         "transform",
     },
-    "edge": {"tasks", "reporter", "live", "cli", "commands"},
+    "edge": {"tasks", "content_checker", "event_reporter", "reporter", "live", "cli", "commands"},
 }
 """Modules and packages of the design's section 4, from the bottom to the top."""
 
 HEAVY = {"polars", "pyarrow", "jsonschema", "rich"}
 
-SPEAKS_DOIT = {"tasks", "reporter", "cli", "commands"}
+SPEAKS_DOIT = {"tasks", "content_checker", "event_reporter", "reporter", "cli", "commands"}
 
 
 def name_of(file: Path) -> str:

@@ -8,7 +8,7 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -21,6 +21,7 @@ from doit.task import Task
 from hygge import tasks
 from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell
 from hygge.coordinator import Options
+from hygge.error_record import ErrorRecord, record
 from hygge.errors import ConfigError, HyggeError, UsageError, did_you_mean
 from hygge.tasks import BrokenFlowTask, FlowTask, GroupTask, Invocation, PartitionTask
 
@@ -51,6 +52,14 @@ class Orderly:
     def _stop_running(self, value: bool) -> None:
         self._stopped = value
 
+    def run_all(self, task_dispatcher: Any) -> int:
+        """Also note which partitions are to be moved."""
+        invocation = tasks.current
+        if invocation.run is not None and invocation.plan is not None:
+            planned = _planned(task_dispatcher.tasks, task_dispatcher.selected_tasks)
+            invocation.run.begin(planned, invocation.plan)
+        return int(super().run_all(task_dispatcher))  # type: ignore[misc]
+
     def select_task(self, node: Any, tasks_dict: dict[str, Any]) -> bool:
         """Also refuse a task whose ``setup`` failed, which doit runs under ``--continue``.
 
@@ -64,7 +73,10 @@ class Orderly:
             names = " ".join(bad.task.name for bad in node.bad_deps)
             self._handle_task_error(node, UnmetDependency(names))
             return False
-        return bool(super().select_task(node, tasks_dict))  # type: ignore[misc]
+        selected = bool(super().select_task(node, tasks_dict))  # type: ignore[misc]
+        if isinstance(node.task, PartitionTask):
+            node.task.tell_skipped(node.run_status)
+        return selected
 
     def process_task_result(self, node: Any, base_fail: Any) -> None:
         """Also take a receipt that can't be written for a failure of its task."""
@@ -72,9 +84,8 @@ class Orderly:
             super().process_task_result(node, base_fail)  # type: ignore[misc]
         except HyggeError as error:
             self._handle_task_error(node, TaskFailed(str(error)))
-        run = tasks.current.run
-        if isinstance(node.task, PartitionTask) and run and node.run_status == "successful":
-            run.events.emit("step.succeeded", node.task.name)
+        if isinstance(node.task, PartitionTask) and node.run_status == "successful":
+            node.task.tell_success()
 
     def _handle_task_error(self, node: Any, base_fail: Any) -> None:
         before = self.final_result
@@ -86,6 +97,9 @@ class Orderly:
             run.failed.setdefault(node.task.name, False)
             if isinstance(base_fail, UnmetDependency):
                 run.kept_back.add(node.task.name)
+                run.record.skipped(node.task.name, f"{base_fail.message} failed")
+            elif base_fail.report:
+                run.record.failed(node.task.name, _recorded(node.task, base_fail))
         super()._handle_task_error(node, base_fail)  # type: ignore[misc]
         if isinstance(base_fail, UnmetDependency):
             # What kept it from running was counted; doit makes an error of a failure here.
@@ -111,7 +125,7 @@ class Orderly:
             try:
                 if outcome == "succeeded":
                     tell_vanished(run.forget_the_rest())
-                run.finish(f"job.{outcome}")
+                run.finish(outcome)
             except HyggeError as error:
                 self.reporter.runtime_error(f"error: {error}")
                 self.final_result = ERROR
@@ -184,7 +198,7 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
         self._ask_early(invocation)
         tasks.wait_for_flows(self.task_list, invocation.run.project.root)
         if self.sel_tasks is None or not self.sel_tasks:
-            tell_vanished(invocation.run.forget_vanished(invocation.plan))
+            tell_vanished(invocation.run.forget_vanished(invocation.plan), options["reporter"])
         with _stopping_on_signals(), _orderly_runners():
             result = int(super()._execute(**options))
         if invocation.stopped_by:
@@ -253,6 +267,31 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
                 )
 
 
+def _planned(all_tasks: Mapping[str, Task], selected: Sequence[str]) -> list[str]:
+    """Return the stale partitions among *selected* and all they depend on, in order."""
+    wanted: set[str] = set()
+    waiting = list(selected)
+    while waiting:
+        name = waiting.pop()
+        if name not in wanted and name in all_tasks:
+            wanted.add(name)
+            waiting += all_tasks[name].task_dep
+    return [
+        task.name
+        for task in all_tasks.values()
+        if isinstance(task, PartitionTask) and task.decision.reason is not None
+        if task.name in wanted
+    ]
+
+
+def _recorded(task: Task, fail: Any) -> ErrorRecord:
+    """Return what is to be remembered of the failure of *task*."""
+    if isinstance(task, PartitionTask) and task.action.failure is not None:
+        return task.action.failure
+    error = task.error if isinstance(task, BrokenFlowTask) else HyggeError(str(fail.message))
+    return record(error, task.name)
+
+
 def _check_variables(targets: set[str]) -> None:
     """Refuse an argument with ``=`` that is no variable: doit would then run everything."""
     for name, value in (doit.doit_cmd._CMDLINE_VARS or {}).items():
@@ -264,10 +303,12 @@ def _check_variables(targets: set[str]) -> None:
             )
 
 
-def tell_vanished(forgotten: Mapping[str, int]) -> None:
+def tell_vanished(forgotten: Mapping[str, int], reporter: str = "hygge") -> None:
     """Say which flows are gone, given how many partitions of each were forgotten."""
+    # With another reporter stdout is a program's to read.
+    stream = sys.stdout if reporter == "hygge" else sys.stderr
     for flow, count in forgotten.items():
-        sys.stdout.write(f"{flow}  no such flow any more: {count} forgotten, data stays\n")
+        stream.write(f"{flow}  no such flow any more: {count} forgotten, data stays\n")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""This is where `doit schema` writes the JSON Schema that makes an editor explain a flow."""
+"""This is where `doit schema` writes the JSON Schemas of what people write and programs read."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from hygge import schema
 from hygge.commands.telling import NOTHING_STARTED, tell
 from hygge.errors import UsageError, did_you_mean
 
-NAMES = ("flow", "project")
+NAMES = ("flow", "project", "event", "manifest", "answer")
 
 
 class Schema(Command):  # type: ignore[misc]
     """Prints a schema, or writes it to a file."""
 
     name = "schema"
-    doc_purpose = "write the JSON Schema of flows or of hygge.yml, for editors"
-    doc_usage = "[flow|project]"
+    doc_purpose = "write a JSON Schema: of what you write, for editors, or of what hygge writes"
+    doc_usage = "[flow|project|event|manifest|answer]"
     doc_description = None
     cmd_options = (
         {
