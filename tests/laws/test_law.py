@@ -333,7 +333,9 @@ class Law(RuleBasedStateMachine):
         if rows is not None:
             self._put(*where, text_of(rows))
         else:
-            (self.root / f"data/home/{'/'.join(where)}.csv").unlink(missing_ok=True)
+            path = self.root / f"data/home/{'/'.join(where)}.csv"
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                path.unlink()
 
     @rule(where=WHERE, rows=ROWS | st.none(), go=st.booleans())
     def add_or_replace(self, where: tuple[str, str], rows: Any, go: bool) -> None:
