@@ -164,7 +164,7 @@ class PartitionTask(Task):  # type: ignore[misc]
             decision.task,
             actions=[self.action],
             file_dep=[each.path for each in _read(prepared, decision)],
-            targets=_targets(prepared, decision),
+            targets=targets_of(prepared, decision),
             uptodate=[decision.reason is None],
             subtask_of=prepared.flow.name,
             clean=True,
@@ -192,7 +192,7 @@ def _read(prepared: Prepared, decision: Decision) -> Sequence[Source]:
     return (*decision.partition.sources, *prepared.input_sources) if decision.partition else ()
 
 
-def _targets(prepared: Prepared, decision: Decision) -> Sequence[str]:
+def targets_of(prepared: Prepared, decision: Decision) -> Sequence[str]:
     """Return where a partition settles, as far as it is known before it is moved."""
     if decision.partition is None:
         return ()

@@ -16,7 +16,7 @@ import hygge
 FOLDER = Path(hygge.__file__).parent
 
 LAYERS = {
-    "word": {"errors", "redaction", "fingerprint", "document", "datatypes", "paths"},
+    "word": {"errors", "redaction", "fingerprint", "document", "datatypes", "paths", "variables"},
     "noun": {
         "project",
         "flow",
@@ -31,6 +31,10 @@ LAYERS = {
         "landing",
         "error_record",
         "manifest",
+        "liveness",
+        "run_log",
+        "runs",
+        "rows",
     },
     "port": {"registry", "homes", "stores"},
     "verb": {
@@ -40,6 +44,7 @@ LAYERS = {
         "columns",
         "contract",
         "coordinator",
+        "estimate",
         "foresight",
         "move",
         "ownership",

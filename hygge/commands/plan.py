@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from doit.cmd_base import DoitCmdBase
-
-from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell_broken
-from hygge.tasks import FlowTask, PartitionTask
+from hygge import estimate
+from hygge.commands.reading import JSON_OPTION, Answer, Opened, Reading
+from hygge.commands.telling import NOTHING_STARTED, no_task
+from hygge.estimate import Expected
+from hygge.plan import Decision, FlowPlan
+from hygge.reporter import amount_of_bytes
 
 STALE = 4
 """Exit code of ``--check`` when something is stale."""
@@ -21,13 +25,74 @@ MANY = 12
 """From how many neighbours on they are in one line even if the details of their reason differ."""
 
 
-class Plan(Telling, DoitCmdBase):  # type: ignore[misc]
+@dataclass(frozen=True)
+class Step:
+    """A partition that a run would move or remove."""
+
+    flow: str
+    decision: Decision
+    expected: Expected
+
+    @property
+    def action(self) -> str:
+        """``move`` or ``remove``."""
+        return "move" if self.decision.partition is not None else "remove"
+
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+        return str(self.decision.reason)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        reason = self.decision.reason
+        assert reason is not None
+        return {
+            "task": self.decision.task,
+            "flow": self.flow,
+            "action": self.action,
+            "reason": {"kind": reason.kind, "detail": reason.detail},
+            "bytes": self.expected.bytes,
+            "rows": self.expected.rows,
+            "seconds": self.expected.seconds,
+        }
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a run would do."""
+
+    steps: Sequence[Step]
+    """In the order of the run."""
+    waiting: Sequence[FlowPlan]
+    """Flows whose partitions are not all known yet."""
+    ignored: int
+    total: int
+    """Partitions that were asked for."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        removed = sum(step.action == "remove" for step in self.steps)
+        whole = estimate.total(step.expected for step in self.steps)
+        return {
+            "partitions": [step.to_json() for step in self.steps],
+            "waiting": [{"flow": e.name, "waits_for": list(e.waits_for)} for e in self.waiting],
+            "counts": {
+                "move": len(self.steps) - removed,
+                "remove": removed,
+                "unchanged": self.total - len(self.steps) - self.ignored,
+                "ignored": self.ignored,
+            },
+            "expected": {"bytes": whole.bytes, "rows": whole.rows, "seconds": whole.seconds},
+        }
+
+
+class Plan(Reading):
     """Shows what was decided; moves nothing, takes no lock."""
 
     name = "plan"
     doc_purpose = "show what a run would move, and why"
     doc_usage = "[FLOW|TASK|PATTERN ...]"
-    doc_description = None
     cmd_options = (
         {
             "name": "check",
@@ -36,89 +101,122 @@ class Plan(Telling, DoitCmdBase):  # type: ignore[misc]
             "default": False,
             "help": "exit with 4 if anything is stale [default: %(default)s]",
         },
+        JSON_OPTION,
     )
 
-    def _execute(self, check: bool, pos_args: list[str]) -> int:
-        partitions = self._selected(pos_args)
-        ignored = [task for task in partitions if self.dep_manager.status_is_ignore(task)]
-        stale = [t for t in partitions if t.decision.reason is not None and t not in ignored]
-        rows = [
-            row for _, group in itertools.groupby(stale, key=_alike) for row in _rows(list(group))
-        ]
-        widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
-        for task, action, reason in rows:
-            self.outstream.write(f"{task:<{widths[0]}}  {action:<{widths[1]}}  {reason}\n")
-        waiting = self._waiting(pos_args)
-        for name, flows in waiting:
-            self.outstream.write(
-                f"{name}  may change further when {' and '.join(flows)} "
-                f"{'has' if len(flows) == 1 else 'have'} been moved\n"
-            )
-        if partitions:
-            self.outstream.write(_summary(stale, len(ignored), len(partitions)))
-        if tell_broken(self.task_list):
-            return NOTHING_STARTED
-        return STALE if check and (stale or waiting) else 0
-
-    def _waiting(self, names: list[str]) -> list[tuple[str, tuple[str, ...]]]:
-        """Return the flows that *names* stand for whose partitions are not all known yet."""
-        return [
-            (task.name, task.plan.waits_for)
-            for task in self.task_list
-            if isinstance(task, FlowTask) and task.plan.waits_for
-            if not names or any(_matches(task.name, name.partition(":")[0]) for name in names)
-        ]
-
-    def _selected(self, names: list[str]) -> list[PartitionTask]:
-        """Return the partitions that *names*, or everything, stand for.
+    def answer(self, opened: Opened, params: Any, names: list[str]) -> Answer:
+        """Return what a run of *names*, or of everything, would do.
 
         Raises:
             UsageError: A name stands for nothing.
         """
-        for name in names:
-            if not any(_matches(task.name, name) for task in self.task_list):
-                raise no_task(name, [task.name for task in self.task_list])
-        return [
-            task
-            for task in self.task_list
-            if isinstance(task, PartitionTask)
-            and (not names or any(_stands_for(name, task) for name in names))
-        ]
+        plans = opened.coordinator.plan().flows
+        _check_names(names, plans)
+        found = _foreseen(plans, names, opened)
+        problems = [plan.error for plan in plans if plan.error is not None]
+        is_stale = bool(found.steps or found.waiting)
+        if problems:
+            status, code = "error", NOTHING_STARTED
+        else:
+            status, code = "stale" if is_stale else "ok", STALE if params["check"] * is_stale else 0
+        return Answer(found.to_json(), _lines(found), status, code, problems)
 
 
-def _stands_for(name: str, task: PartitionTask) -> bool:
-    flow = task.subtask_of
-    return _matches(task.name, name) or name in (flow, flow.partition(".")[0])
+def _foreseen(plans: Sequence[FlowPlan], names: list[str], opened: Opened) -> Foreseen:
+    steps, ignored, total = [], 0, 0
+    for plan in plans:
+        rate = estimate.rates(plan)
+        for decision in plan.decisions:
+            if names and not any(_stands_for(name, plan.name, decision.task) for name in names):
+                continue
+            total += 1
+            if opened.state.get(decision.task, "ignore:"):
+                ignored += 1
+            elif decision.reason is not None:
+                steps.append(Step(plan.name, decision, estimate.expected(decision, rate)))
+    asked = [name.partition(":")[0] for name in names]
+    waiting = [
+        plan
+        for plan in plans
+        if plan.waits_for and (not names or any(_is_flow(name, plan.name) for name in asked))
+    ]
+    return Foreseen(steps, waiting, ignored, total)
+
+
+def _check_names(names: list[str], plans: Sequence[FlowPlan]) -> None:
+    flows = {plan.name for plan in plans} | {plan.name.partition(".")[0] for plan in plans}
+    if all(name in flows for name in names):
+        return
+    known = [*sorted(flows), *(each.task for plan in plans for each in plan.decisions)]
+    for name in names:
+        if not any(_matches(task, name) for task in known):
+            raise no_task(name, known)
+
+
+def _stands_for(name: str, flow: str, task: str) -> bool:
+    return _matches(task, name) or name in (flow, flow.partition(".")[0])
+
+
+def _is_flow(name: str, flow: str) -> bool:
+    return _matches(flow, name) or name == flow.partition(".")[0]
 
 
 def _matches(task: str, name: str) -> bool:
     return task == name or ("*" in name and fnmatch.fnmatch(task, name))
 
 
-def _alike(task: PartitionTask) -> tuple[Any, ...]:
-    reason = task.decision.reason
-    return task.subtask_of, task.decision.partition is None, reason.kind if reason else ""
+def _lines(found: Foreseen) -> Iterator[str]:
+    groups = itertools.groupby(found.steps, key=_alike)
+    rows = [row for _, group in groups for row in _rows(list(group))]
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
+    for task, action, size, reason in rows:
+        yield f"{task:<{widths[0]}}  {action:<{widths[1]}}  {size:>{widths[2]}}  {reason}"
+    for plan in found.waiting:
+        has = "has" if len(plan.waits_for) == 1 else "have"
+        before = " and ".join(plan.waits_for)
+        yield f"{plan.name}  may change further when {before} {has} been moved"
+    if found.total:
+        yield _summary(found)
 
 
-def _rows(group: list[PartitionTask]) -> list[tuple[str, str, str]]:
+def _alike(step: Step) -> tuple[Any, ...]:
+    reason = step.decision.reason
+    return step.flow, step.action, reason.kind if reason else ""
+
+
+def _rows(group: list[Step]) -> list[tuple[str, str, str, str]]:
     """Return the lines for neighbours with the same kind of reason."""
-    decision = group[0].decision
-    action = "move" if decision.partition is not None else "remove"
-    reasons = [str(task.decision.reason) for task in group]
+    reasons = [step.reason for step in group]
     same = len(set(reasons)) == 1
     if len(group) < (FOLDED if same else MANY):
-        return [(task.name, action, reason) for task, reason in zip(group, reasons, strict=True)]
-    reason = reasons[0] if same or decision.reason is None else decision.reason.kind
-    last = group[-1].name.partition(":")[2]
-    return [(f"{group[0].name} … {last}", action, f"{reason} ({len(group):,} partitions)")]
+        return [(each.decision.task, each.action, _size([each]), each.reason) for each in group]
+    kind = group[0].decision.reason
+    reason = reasons[0] if same or kind is None else kind.kind
+    first, last = group[0].decision.task, group[-1].decision.task.partition(":")[2]
+    text = f"{reason} ({len(group):,} partitions)"
+    return [(f"{first} … {last}", group[0].action, _size(group), text)]
 
 
-def _summary(stale: list[PartitionTask], ignored: int, total: int) -> str:
-    rest = f"{total - len(stale) - ignored:,} up to date"
-    rest += f", {ignored:,} ignored" if ignored else ""
-    if not stale:
-        return f"Nothing to move: {rest}.\n"
-    removed = sum(task.decision.partition is None for task in stale)
-    counts = ((len(stale) - removed, "move"), (removed, "remove"))
-    parts = [f"{count:,} to {action}" for count, action in counts if count]
-    return f"{', '.join(parts)}, {rest}.\n"
+def _size(steps: Sequence[Step]) -> str:
+    return amount_of_bytes(sum(step.expected.bytes for step in steps))
+
+
+def _summary(found: Foreseen) -> str:
+    counts = found.to_json()["counts"]
+    rest = f"{counts['unchanged']:,} up to date"
+    rest += f", {found.ignored:,} ignored" if found.ignored else ""
+    if not found.steps:
+        return f"Nothing to move: {rest}."
+    actions = [f"{counts[action]:,} to {action}" for action in ("move", "remove") if counts[action]]
+    return f"{', '.join(actions)}{_amount(found.steps)}, {rest}."
+
+
+def _amount(steps: Sequence[Step]) -> str:
+    """Return what moving takes, in brackets: ``(2.0MB, about 149,687 rows in 0.6s)``."""
+    moves = [step.expected for step in steps if step.action == "move"]
+    if not moves:
+        return ""
+    whole = estimate.total(moves)
+    rows = "" if whole.rows is None else f", about {whole.rows:,} rows"
+    seconds = "" if whole.seconds is None else f" in {whole.seconds:.1f}s"
+    return f" ({amount_of_bytes(whole.bytes)}{rows}{seconds})"

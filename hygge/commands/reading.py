@@ -81,7 +81,8 @@ class Reading(doit.cmd_base.DoitCmdBase, ABC):  # type: ignore[misc]
     def _answered(self, params: Any, args: list[str]) -> int:
         wants_json = params["json"]
         try:
-            answer = self.answer(self.opened(params), params, args)
+            self.loader.setup(params)
+            answer = self.answer(open_project(self.loader, params), params, args)
             if not wants_json:
                 for line in answer.lines:
                     sys.stdout.write(redaction.hide(line) + "\n")
@@ -94,22 +95,22 @@ class Reading(doit.cmd_base.DoitCmdBase, ABC):  # type: ignore[misc]
                 tell(problem)
         return answer.code
 
-    def opened(self, params: Any) -> Opened:
-        """Return the project that the command line is about.
 
-        Raises:
-            HyggeError: There is none, or it is not set up for hygge.
-        """
-        self.loader.setup(params)
-        config = self.loader.load_doit_config()
-        params.update_defaults(config)
-        project = tasks.project_here()
-        if params["backend"] != "hygge":
-            raise tasks.not_configured()
-        state = State(str(Path(params["dep_file"])))
-        options = Options(reserved=tasks.command_names())
-        coordinator = Coordinator(project, state, options, ContentHashes())
-        return Opened(project, state, coordinator, config)
+def open_project(loader: Any, params: Any) -> Opened:
+    """Return the project that a doit *loader*, which is set up, finds.
+
+    Raises:
+        HyggeError: There is none, or it is not set up for hygge.
+    """
+    config = loader.load_doit_config()
+    params.update_defaults(config)
+    project = tasks.project_here()
+    if params["backend"] != "hygge":
+        raise tasks.not_configured()
+    state = State(str(Path(params["dep_file"])))
+    options = Options(reserved=tasks.command_names())
+    coordinator = Coordinator(project, state, options, ContentHashes())
+    return Opened(project, state, coordinator, config)
 
 
 def envelope(command: str, answer: Answer) -> str:
