@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -9,12 +10,15 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import jsonschema_rs
 import polars as pl
 import pytest
 
+from hygge import schema
 from hygge.fingerprint import content_hash
 
 DODO = '"""A project."""\nfrom hygge.tasks import DOIT_CONFIG, task_hygge\n'
@@ -150,6 +154,21 @@ class ProjectFolder:
         }
 
 
+EVENT = jsonschema_rs.Draft202012Validator(schema.read("event"))
+MANIFEST = jsonschema_rs.Draft202012Validator(schema.read("manifest"))
+
+
+def check_records(root: Path) -> None:
+    """Hold everything that runs have left below *root* against the schemas."""
+    for file in root.glob(".hygge/runs/*/events.jsonl"):
+        *lines, _torn = file.read_bytes().split(b"\n")
+        for line in lines:
+            EVENT.validate(json.loads(line))
+    for file in root.glob(".hygge/runs/*/manifest.json"):
+        MANIFEST.validate(json.loads(file.read_text(encoding="utf-8")))
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> ProjectFolder:
-    return ProjectFolder(tmp_path / "project")
+def project(tmp_path: Path) -> Iterator[ProjectFolder]:
+    yield ProjectFolder(tmp_path / "project")
+    check_records(tmp_path / "project")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from conftest import ProjectFolder
 from test_survival import receipts
@@ -294,9 +296,14 @@ def test_contract_tells_what_it_lets_pass(project: ProjectFolder) -> None:
         "a:2  warning: new column 'name' (string)",
         "a:3  warning: column 'id' is missing: null when the store is read as a whole",
     ]
-    assert "step.warned" in "".join(
-        file.read_text() for file in project.root.glob(".hygge/runs/*/events.jsonl")
-    )
+    (log,) = sorted(project.root.glob(".hygge/runs/*/events.jsonl"))[-1:]
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [
+        (each["step"], each["data"]["warnings"]) for each in events if each["level"] == "WARN"
+    ] == [
+        ("a:2", ["new column 'name' (string)"]),
+        ("a:3", ["column 'id' is missing: null when the store is read as a whole"]),
+    ]
 
 
 def test_types_that_all_change_together_are_no_conflict(project: ProjectFolder) -> None:
@@ -342,9 +349,7 @@ def test_columns_that_came_apart_one_by_one_are_found(project: ProjectFolder) ->
     project.write("data/home/a/2.csv", "id\n1\n")
     planned = project.doit("plan")
 
-    assert planned.out == (
-        "a:2  move  contract broken: by the columns of 'a:1'\n1 to move, 1 up to date.\n"
-    )
+    assert planned.out.startswith("a:2  move  5B  contract broken: by the columns of 'a:1'\n")
     assert project.doit().code == 5
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -110,10 +111,10 @@ class TestChange:
         plan = project.doit("plan")
         result = project.doit()
 
-        assert plan.out == (
-            "flights:2013-01 … 2013-03  move  config changed: store.compression: "
+        assert re.sub(r"[\d.]+(?=kB|s\))", "N", plan.out) == (
+            "flights:2013-01 … 2013-03  move  NkB  config changed: store.compression: "
             "(not set) -> 'snappy' (3 partitions)\n"
-            "3 to move, 3 up to date.\n"
+            "3 to move (NkB, about 9 rows in Ns), 3 up to date.\n"
         )
         assert result.counts["moved"] == 3
         footer = pq.read_metadata(project.root / "data/store/flights/2013-01.parquet")
@@ -370,7 +371,7 @@ class TestCommandsOfDoit:
         project.doit("flights:2013-01")
 
         assert project.doit("list", "--all", "--status").out == (
-            "U flights           data/home/flights -> data/store/flights\n"
+            "R flights           data/home/flights -> data/store/flights  (1 new)\n"
             "U flights:2013-01   up to date\n"
             "R flights:2013-02   new\n"
         )

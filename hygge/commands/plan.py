@@ -66,6 +66,8 @@ class Foreseen:
     """In the order of the run."""
     waiting: Sequence[FlowPlan]
     """Flows whose partitions are not all known yet."""
+    broken: Sequence[str]
+    """Flows that can't be used."""
     ignored: int
     total: int
     """Partitions that were asked for."""
@@ -77,6 +79,7 @@ class Foreseen:
         return {
             "partitions": [step.to_json() for step in self.steps],
             "waiting": [{"flow": e.name, "waits_for": list(e.waits_for)} for e in self.waiting],
+            "broken": list(self.broken),
             "counts": {
                 "move": len(self.steps) - removed,
                 "remove": removed,
@@ -140,7 +143,8 @@ def _foreseen(plans: Sequence[FlowPlan], names: list[str], opened: Opened) -> Fo
         for plan in plans
         if plan.waits_for and (not names or any(_is_flow(name, plan.name) for name in asked))
     ]
-    return Foreseen(steps, waiting, ignored, total)
+    broken = [plan.name for plan in plans if plan.error is not None]
+    return Foreseen(steps, waiting, broken, ignored, total)
 
 
 def _check_names(names: list[str], plans: Sequence[FlowPlan]) -> None:
@@ -217,6 +221,8 @@ def _amount(steps: Sequence[Step]) -> str:
     if not moves:
         return ""
     whole = estimate.total(moves)
-    rows = "" if whole.rows is None else f", about {whole.rows:,} rows"
+    rows = ""
+    if whole.rows is not None:
+        rows = f", about {whole.rows:,} row{'' if whole.rows == 1 else 's'}"
     seconds = "" if whole.seconds is None else f" in {whole.seconds:.1f}s"
     return f" ({amount_of_bytes(whole.bytes)}{rows}{seconds})"

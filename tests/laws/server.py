@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,6 @@ class Ended:
     """Negative if a signal ended it."""
     out: str
     err: str
-    plan: dict[str, Any] = field(default_factory=dict)
-    """What the command decided before it did anything: of each task (action, reason's kind), and
-    under "" the flows of which it said that it can't tell."""
 
 
 class Server:
@@ -60,12 +57,17 @@ class Server:
             ahead: Seconds by which its clock is ahead.
         """
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         request = {"root": str(root), "args": args, "stop": stop, "ahead": ahead}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        answers = self._process.stdout
-        return lambda: Ended(**json.loads(answers.readline()))
+        return self._answer
+
+    def _answer(self) -> Ended:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the server has ended")
+        return Ended(**json.loads(line))
 
     def doit(self, root: Path, *args: str, **more: Any) -> Ended:
         """Type `doit` and wait."""
@@ -82,14 +84,13 @@ def _serve() -> None:
     _warm_up()
     for line in sys.stdin:
         request = json.loads(line)
-        files = [os.memfd_create(name) for name in ("out", "err", "plan")]
+        files = [os.memfd_create(name) for name in ("out", "err")]
         child = os.fork()
         if not child:
             _child(request, *files)
         _, status = os.waitpid(child, 0)
-        out, err, plan = map(_text, files)
+        out, err = map(_text, files)
         ended = {"code": os.waitstatus_to_exitcode(status), "out": out, "err": err}
-        ended["plan"] = json.loads(plan or "{}")
         answers.write(json.dumps(ended) + "\n")
         answers.flush()
 
@@ -125,7 +126,7 @@ def _warm_up() -> None:
     gc.disable()  # in a child that ends soon, collecting only copies pages
 
 
-def _child(request: dict[str, Any], out: int, err: int, plan: int) -> None:
+def _child(request: dict[str, Any], out: int, err: int) -> None:
     code = 70
     try:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -138,7 +139,7 @@ def _child(request: dict[str, Any], out: int, err: int, plan: int) -> None:
             time.time_ns = lambda: now() + ahead
         if request["stop"]:
             _Countdown(*request["stop"])
-        code = _command(request["args"], plan)
+        code = _command(request["args"])
     except BaseException:  # noqa: BLE001 - whatever it was, the child ends with it
         import traceback
 
@@ -149,23 +150,10 @@ def _child(request: dict[str, Any], out: int, err: int, plan: int) -> None:
         os._exit(code)
 
 
-def _command(args: Sequence[str], plan: int) -> int:
+def _command(args: Sequence[str]) -> int:
     from doit.doit_cmd import DoitMain
 
-    from hygge import tasks
-
-    code = int(DoitMain().run(list(args)) or 0)
-    decided = tasks.current.plan
-    if decided is not None:
-        found: dict[str, Any] = {
-            each.task: ("move" if each.partition else "remove", each.reason.kind)
-            for flow in decided.flows
-            for each in flow.decisions
-            if each.reason is not None
-        }
-        found[""] = [flow.name for flow in decided.flows if flow.waits_for or flow.error]
-        os.write(plan, json.dumps(found).encode())
-    return code
+    return int(DoitMain().run(list(args)) or 0)
 
 
 class _Countdown:

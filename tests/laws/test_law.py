@@ -538,7 +538,7 @@ class Law(RuleBasedStateMachine):
         """Plan, run, and compare with a build from nothing."""
         build = self._start_build()
         try:
-            plan = self._doit("plan").plan
+            plan = json.loads(self._doit("plan", "--json").out)["data"]
             disk, found = self._run(*["-n", "2"] * threads, ahead=10 * ahead)
         finally:
             built = build()
@@ -553,10 +553,10 @@ class Law(RuleBasedStateMachine):
         Of a flow that waits for nothing that moves it said exactly this; of one that does, that
         it may change further.
         """
-        waiting = set(plan.pop(""))
+        waiting = {each["flow"] for each in plan["waiting"]} | set(plan["broken"])
         done = {(task, "move") for task in found.moved | found.failed}
         done |= {(task, "remove") for task in found.removed}
-        said = {(task, action) for task, (action, _) in plan.items()}
+        said = {(each["task"], each["action"]) for each in plan["partitions"]}
         beside = {each for each in done ^ said if each[0].split(":")[0] not in waiting}
         assert not beside, f"plan said {plan}, done was {done}, not alike: {beside}"
         self.counts["flows planned exactly"] += len(self.flows.keys() - waiting)
