@@ -248,21 +248,17 @@ class Run:
         """Forget the partitions of flows that are not in *plan* any more; count them by flow.
 
         What they wrote stays, for nobody said that the data should go with the flow; but what lies
-        in a store that another flow has taken over, and that it does not write, goes. Where it is
-        not known yet what that flow will write, this waits for `forget_the_rest`. Nothing is
-        forgotten while a flow can't be read: it may be the one that takes over.
+        in a store that another flow has taken over, and that it does not write, goes. Of such a
+        store, what is remembered waits for `forget_the_rest`: if this run is killed before the new
+        flow has moved everything, nothing else could name what is to go. Nothing is forgotten
+        while a flow can't be read: it may be the one that takes over.
         """
         there = {flow.name for flow in plan.flows}
         gone = sorted(task for task in self.state.tasks() if task.partition(":")[0] not in there)
         if not gone or plan.errors:
             return Counter()
-        open_stores = Ownership(
-            {flow.name: self._ownership.stores[flow.name] for flow in plan.flows if flow.is_open},
-            {},
-            self.project.root,
-        )
         self._vanished = [
-            task for task in gone if any(map(open_stores.is_in_a_store, self._written_by(task)))
+            task for task in gone if any(map(self._ownership.is_in_a_store, self._written_by(task)))
         ]
         return self._forget_vanished([task for task in gone if task not in self._vanished])
 

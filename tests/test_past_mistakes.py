@@ -16,7 +16,7 @@ KILLED_BEFORE_RECORDING = (
 import os
 from hygge.state import State
 
-def killed(self, task, key, value):
+def killed(self, *args):
     os._exit(137)
 
 State.set = killed
@@ -259,7 +259,7 @@ def test_renamed_flow_takes_its_store_over_without_orphans(project: ProjectFolde
     (project.root / "data/home/flights/2013-02.parquet").unlink()
     result = project.doit()
 
-    assert result.out.startswith("flights  no such flow any more: 3 forgotten, data stays\n")
+    assert "flights  no such flow any more: 3 forgotten, data stays\n" in result.out
     assert sorted(project.digest()) == ["flights/2013-01.parquet", "flights/2013-03.parquet"]
 
 
@@ -346,3 +346,24 @@ def test_run_under_nohup_outlives_its_terminal(project: ProjectFolder) -> None:
     )
 
     assert result.returncode == 0
+
+
+def test_store_taken_over_by_a_killed_run_is_cleared_by_the_next(project: ProjectFolder) -> None:
+    # What the vanished flow had written was forgotten when the run began. That run was killed, the
+    # new flow was edited to write other names, and nothing could tell any more whose the rest was.
+    project.write("data/home/text/1.csv", "id\n1\n")
+    text_flow(project, "{type: csv, path: data/store/text}")
+    project.doit()
+    (project.root / "flows/text.yml").rename(project.root / "flows/other.yml")
+    project.write("dodo.py", KILLED_BEFORE_RECORDING.replace("State.set", "State.mark_unclean"))
+    assert project.doit().code == 137
+    project.write("dodo.py", DODO)
+    project.flow(
+        "other",
+        "home: data/home/text\nstore: {type: csv, path: data/store/text, compression: gzip}",
+    )
+    result = project.doit()
+
+    assert result.moved == 1
+    assert list(project.digest()) == ["text/1.csv.gz"]
+    assert "text  no such flow any more: 1 forgotten, data stays\n" in result.out
