@@ -17,15 +17,18 @@ from hygge.fingerprint import ContentHashes, config_hash
 from hygge.flow import Flow, Loaded, Section
 from hygge.foresight import foreseen
 from hygge.homes.base import Home
+from hygge.overrides import Asked
 from hygge.ownership import Ownership
 from hygge.partition import Partition
 from hygge.paths import contains
 from hygge.plan import Decision, FlowPlan, Look, Reason, Remembered, Wanted
 from hygge.prepared import Input, Prepared, quarantine_folder
 from hygge.project import Project
+from hygge.share import Share
 from hygge.state import State
 from hygge.stores.base import Store
 from hygge.transform import Transform
+from hygge.variables import concealed
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ class Options:
     """Whether a home may lose more than half of its partitions."""
     reserved: Collection[str] = ()
     """Names that a flow can't have."""
+    asked: Asked = Asked()  # noqa: RUF009 - frozen
+    """What was asked of flows by their names."""
+    share: Share | None = None
+    """What of it this run moves; None for all."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,8 @@ class Plan:
     flows: tuple[FlowPlan, ...]
     """Each after those it waits for, else in order of their names."""
     ownership: Ownership
+    behind: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """For every flow of the project, decided or not, the flows that wait for it themselves."""
 
     @property
     def errors(self) -> list[HyggeError]:
@@ -65,19 +74,26 @@ class Coordinator:
         self.options = options
         self.look = Look(project.root, hashes)
 
-    def plan(self) -> Plan:
+    def plan(self, only: Collection[str] = ()) -> Plan:
         """Decide for every partition that is there now, and foresee what will change before.
 
         What is wrong with one flow is in its plan and leaves the others alone.
+
+        Args:
+            only: Tasks, and flows as a whole, to decide for instead of everything. Flows before
+                them are in the plan too, as far as they matter; nothing is known of ownership.
 
         Raises:
             ConfigError: Two files define one flow.
         """
         plans: dict[str, FlowPlan] = {}
-        for each in self.prepared():
-            now = self.plan_flow(each) if isinstance(each, Prepared) else each
+        prepared = self.prepared()
+        for each, tasks in _selected(prepared, only):
+            now = self.plan_flow(each, tasks) if isinstance(each, Prepared) else each
             plans[now.name] = foreseen(now, plans)
-        return Plan(tuple(plans.values()), self.ownership(plans.values()))
+        nothing = Ownership({}, {}, self.project.root)
+        ownership = nothing if only else self.ownership(plans.values())
+        return Plan(tuple(plans.values()), ownership, _behind(prepared))
 
     def first_plan(self) -> Plan:
         """Decide for every flow that waits for nothing; a flow that does is put off.
@@ -140,11 +156,17 @@ class Coordinator:
 
     def _flows(self) -> Iterator[Loaded | FlowPlan]:
         remembered = {task.partition(":")[0].partition(".")[::2] for task in self.state.tasks()}
-        for name, file in self.project.flow_files():
+        files = dict(self.project.flow_files())
+        self.options.asked.check(files)
+        for name, file in files.items():
+            typed = self.options.asked.values.get(name)
             known = {entity for flow, entity in remembered if flow == name and entity}
             try:
-                yield from flows.load_all(self.project, name, file, self.options.reserved, known)
+                reserved = self.options.reserved
+                yield from flows.load_all(self.project, name, file, reserved, known, typed)
             except HyggeError as error:
+                if self.options.asked.names_entity_of(name):
+                    raise  # nobody knows any more whether there is such an entity
                 yield FlowPlan(name, None, error=error)
 
     def _prepare(
@@ -192,10 +214,13 @@ class Coordinator:
             loaded.gone,
         )
 
-    def plan_flow(self, prepared: Prepared) -> FlowPlan:
-        """Decide for every partition of one flow as things are now.
+    def plan_flow(self, prepared: Prepared, only: Collection[str] = ()) -> FlowPlan:
+        """Decide for every partition of one flow as things are now, or for some of them.
 
         What is wrong with it is in the plan.
+
+        Args:
+            only: Tasks to decide for; empty for all.
         """
         name = prepared.flow.name
         try:
@@ -212,8 +237,11 @@ class Coordinator:
                 raise refusals.no_files(prepared.flow)
         except HyggeError as error:
             return FlowPlan(name, prepared, error=error)
+        if only and prepared.contract.is_empty:
+            partitions = tuple(each for each in partitions if f"{name}:{each.key}" in only)
         decided = self._held_against_contract(prepared, [*self._decided(prepared, partitions)])
-        return FlowPlan(name, prepared, (*decided, *gone))
+        decisions = tuple(each for each in (*decided, *gone) if not only or each.task in only)
+        return FlowPlan(name, prepared, decisions)
 
     def _held_against_contract(
         self, prepared: Prepared, decisions: Sequence[Decision]
@@ -244,7 +272,8 @@ class Coordinator:
     def _decided(self, prepared: Prepared, partitions: Iterable[Partition]) -> Iterator[Decision]:
         config = prepared.config
         digest = config_hash(config)
-        change = functools.cache(lambda old: plan.config_change(self.state.config(old), config))
+        shown = concealed(config)  # as it is remembered
+        change = functools.cache(lambda old: plan.config_change(self.state.config(old), shown))
         failures, doubted = self._failures, self._doubted
         inputs = prepared.input_sources
         for partition in partitions:
@@ -305,6 +334,44 @@ class Coordinator:
             receipt = self.state.receipt(task)
             if receipt is not None and task.startswith((f"{name}:", f"{name}.")):
                 yield from (output.path for output in receipt.outputs)
+
+
+def _selected(
+    flows: Sequence[Prepared | FlowPlan], only: Collection[str]
+) -> Iterator[tuple[Prepared | FlowPlan, Collection[str]]]:
+    """Yield the flows that have to be decided for *only*, each with its tasks, none for all."""
+    named = {each.partition(":")[0] for each in only}
+    # What a flow waits for takes all of the partitions there to know.
+    before = {
+        name
+        for each in flows
+        if isinstance(each, Prepared) and named & _called(each)
+        for name in each.ancestors
+    }
+    for each in flows:
+        names = _called(each)
+        if not only or _name_of(each) in before or any(name in only for name in names):
+            yield each, ()
+        elif named & names:
+            yield each, {task for task in only if task.startswith(f"{_name_of(each)}:")}
+
+
+def _name_of(flow: Prepared | FlowPlan) -> str:
+    return flow.flow.name if isinstance(flow, Prepared) else flow.name
+
+
+def _called(flow: Prepared | FlowPlan) -> Set[str]:
+    """Return what stands for *flow*: its name, and that of the file whose entity it is."""
+    name = _name_of(flow)
+    return {name, name.partition(".")[0]}
+
+
+def _behind(flows: Sequence[Prepared | FlowPlan]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {_name_of(each): [] for each in flows}
+    for each in flows:
+        for name in each.upstream if isinstance(each, Prepared) else ():
+            found.setdefault(name, []).append(_name_of(each))
+    return {name: tuple(waiting) for name, waiting in found.items()}
 
 
 def _with_ancestors(ordered: Iterable[Prepared]) -> Iterator[Prepared]:

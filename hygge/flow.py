@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from hygge import entities, schema
+from hygge import entities, overrides, schema
 from hygge.document import Document, Path, Place
 from hygge.errors import ConfigError, HyggeError
 from hygge.project import WHAT_A_NAME_IS, Project, is_name, read_yaml
@@ -99,6 +99,7 @@ def load_all(
     file: pathlib.Path,
     reserved: Collection[str] = (),
     known: Collection[str] = (),
+    typed: Document | None = None,
 ) -> tuple[Loaded, ...]:
     """Read the flows that *file* defines: one called *name*, or ``name.entity`` for each entity.
 
@@ -108,6 +109,7 @@ def load_all(
     Args:
         reserved: Names that a flow can't have because a command has them.
         known: Entities of the flow that are remembered; those that ``"*"`` does not find are gone.
+        typed: Values that go over those of *file*.
 
     Raises:
         ConfigError: Something in it, or in one of its entities, is wrong.
@@ -115,7 +117,9 @@ def load_all(
     """
     shown = project.relative(file)
     _check_name(name, shown, reserved)
-    document = _long_form(read_yaml(file, shown)).over(_long_form(project.defaults))
+    document = _long_form(project.written(name, file)).over(_long_form(project.defaults))
+    if typed is not None:
+        document = overrides.applied(_long_form(typed), document)
     files = {
         entity: _long_form(read_yaml(each, project.relative(each)))
         for entity, each in project.entity_files(name)

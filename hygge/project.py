@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hygge import document, schema
-from hygge.errors import ConfigError, UsageError
+from hygge.errors import ConfigError, UsageError, nearest
 from hygge.partition import natural
 
 MARKERS = ("dodo.py", "hygge.yml")
 """Files whose folder is a project's root."""
+
+FLOWS = "flows"
+"""The folder with the flows, where hygge.yml names no other."""
 
 FLOW_SUFFIXES = (".yml", ".yaml")
 
@@ -24,14 +29,23 @@ class Project:
     """Absolute; every relative path in YAML starts here."""
     defaults: document.Document = field(default_factory=lambda: document.Document({}))
     """What hygge.yml says under ``defaults``; empty where there is none."""
+    given: Mapping[str, document.Document] = field(default_factory=dict)
+    """What flows without a file say, by name: those that were written in Python."""
+    flows_dir: str = FLOWS
+    """The folder with the flows, from the root or absolute."""
+
+    @property
+    def flows(self) -> Path:
+        """The folder with the flows; absolute, need not be there."""
+        return self.root / self.flows_dir
 
     def flow_files(self) -> Iterator[tuple[str, Path]]:
-        """Yield (name, file) of every flow, sorted by name.
+        """Yield (name, file) of every flow, sorted by name; for a given one, what stands for it.
 
         Raises:
-            ConfigError: Two files define a flow of the same name.
+            ConfigError: Two files, or a file and what was given, define a flow of the same name.
         """
-        found: dict[str, Path] = {}
+        found = {name: Path(_file_of(given)) for name, given in self.given.items()}
         for file in sorted(self._candidates()):
             name = file.parent.name if file.stem == "flow" and self._nested(file) else file.stem
             if name in found:
@@ -42,13 +56,24 @@ class Project:
             found[name] = file
         yield from sorted(found.items())
 
+    def written(self, name: str, file: Path) -> document.Document:
+        """Return what the flow called *name* says: in its *file*, or as it was given.
+
+        Raises:
+            ConfigError: The file can't be read, is no YAML or is no mapping.
+        """
+        given = self.given.get(name)
+        return read_yaml(file, self.relative(file)) if given is None else given
+
     def entity_files(self, flow: str) -> Iterator[tuple[str, Path]]:
         """Yield (name, file) of each entity of *flow* that has a file, in natural order.
 
         Raises:
             ConfigError: Two files define an entity of the same name.
         """
-        folder = self.root / "flows" / flow / "entities"
+        if flow in self.given:
+            return
+        folder = self.flows / flow / "entities"
         found: dict[str, Path] = {}
         files = (file for suffix in FLOW_SUFFIXES for file in folder.glob(f"*{suffix}"))
         for file in sorted(files, key=lambda file: natural(file.name)):
@@ -61,17 +86,22 @@ class Project:
 
     def _candidates(self) -> Iterator[Path]:
         for suffix in FLOW_SUFFIXES:
-            yield from (self.root / "flows").glob(f"*{suffix}")
-            yield from (self.root / "flows").glob(f"*/flow{suffix}")
+            yield from self.flows.glob(f"*{suffix}")
+            yield from self.flows.glob(f"*/flow{suffix}")
 
     def _nested(self, file: Path) -> bool:
-        return file.parent != self.root / "flows"
+        return file.parent != self.flows
 
     def relative(self, path: Path) -> str:
         """Return *path* as people write it: from the root, with forward slashes."""
         return (
             path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
         )
+
+
+def _file_of(given: document.Document) -> str:
+    place = given.place(())
+    return place.file if place else ""
 
 
 WHAT_A_NAME_IS = "use letters, digits, '_' and '-', and begin with a letter"
@@ -82,6 +112,14 @@ def is_name(text: str) -> bool:
     return text.replace("-", "_").isidentifier() and not text.startswith(("_", "-"))
 
 
+_given: dict[Path, Mapping[str, document.Document]] = {}
+
+
+def give(root: Path, flows: Mapping[str, document.Document]) -> None:
+    """Make *root* a project's root in this process, with *flows* beside those in its files."""
+    _given[root.resolve()] = flows
+
+
 def find_root(start: Path) -> Path:
     """Return the nearest folder at or above *start* that holds a project.
 
@@ -90,9 +128,9 @@ def find_root(start: Path) -> Path:
     """
     start = start.resolve()
     for folder in (start, *start.parents):
-        if any((folder / marker).is_file() for marker in MARKERS):
+        if folder in _given or any((folder / marker).is_file() for marker in MARKERS):
             return folder
-    if (start / "flows").is_dir():
+    if (start / FLOWS).is_dir():
         return start
     raise UsageError(
         "no project here",
@@ -108,11 +146,32 @@ def load(root: Path) -> Project:
         ConfigError: hygge.yml is wrong.
     """
     file = root / "hygge.yml"
+    given = _given.get(root, {})
     if not file.is_file():
-        return Project(root)
+        return Project(root, given=given)
     settings = read_yaml(file, "hygge.yml")
     schema.check(settings, settings.values, "project")
-    return Project(root, settings.below("defaults"))
+    return Project(root, settings.below("defaults"), given, _flows_dir(root, settings))
+
+
+def _flows_dir(root: Path, settings: document.Document) -> str:
+    """Return the folder with the flows, as *settings* name it.
+
+    Raises:
+        ConfigError: It is not there, or is the root itself: a run would take every flow for gone.
+    """
+    if "flows_dir" not in settings.values:
+        return FLOWS
+    written: str = os.path.normpath(settings.values["flows_dir"])
+    folder = root / written
+    if not folder.is_dir():
+        near = nearest(written, [each.name for each in root.iterdir() if each.is_dir()])
+        hint = f"did you mean '{near}'?" if near else f"make it: mkdir -p {shlex.quote(written)}"
+        raise settings.error(("flows_dir",), f"no folder '{written}' with flows", hint)
+    if folder.resolve() == root.resolve():
+        what = "the flows can't lie in the root itself: 'hygge.yml' would be one of them"
+        raise settings.error(("flows_dir",), what, f"give them a folder: flows_dir: {FLOWS}")
+    return written
 
 
 def read_yaml(file: Path, shown: str) -> document.Document:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import functools
-import os
 import signal
 import traceback
 from abc import ABC, abstractmethod
@@ -31,7 +30,6 @@ from hygge.errors import ConfigError, HyggeError
 from hygge.fingerprint import ContentHashes
 from hygge.move import Moved
 from hygge.partition import Source
-from hygge.paths import contains, real
 from hygge.plan import Decision, FlowPlan
 from hygge.prepared import Prepared
 from hygge.redaction import hide, register_environment
@@ -257,7 +255,10 @@ def task_hygge() -> Iterator[Task]:
         file, entity = flow.name.partition(".")[::2]
         if entity:
             files.setdefault(file, []).append(flow)
-        if flow.put_off and invocation.run is not None:
+        if flow.put_off and options.share is not None:
+            # What it waits for is moved by several runs: it is the next one's.
+            yield FlowTask(flow)
+        elif flow.put_off and invocation.run is not None:
             yield from _put_off(flow, invocation.run, state)
         else:
             yield from _tasks_of(flow, invocation.run, state)
@@ -277,7 +278,10 @@ def _tasks_of(plan: FlowPlan, run: Run | None, state: State) -> Iterator[Task]:
         yield BrokenFlowTask(plan.name, plan.error)
         return
     state.kept |= {decision.task for decision in plan.decisions}
+    share = current.options.share
+    plan = plan if share is None or run is None else share.of(plan)
     yield FlowTask(plan)
+    assert plan.prepared is not None
     waits = in_the_way(plan.prepared, plan.decisions)
     for decision in plan.decisions:
         task = PartitionTask(run, plan.prepared, decision)
@@ -310,26 +314,6 @@ def _tasks_put_off(prepared: Prepared, run: Run, state: State) -> Iterator[Task]
     for pattern in current.patterns:
         if pattern.partition(":")[0] == prepared.flow.name:
             yield GroupTask(pattern, fnmatch.filter(members, pattern), has_subtask=False)
-
-
-def wait_for_flows(tasks: Sequence[Task], root: Path) -> None:
-    """Make people's own tasks wait for a flow whose output they read, where doit can't know it.
-
-    It knows the outputs of a flow that is put off, or spreads its partitions, only when they are
-    there.
-    """
-    known = {target for task in tasks for target in task.targets}
-    stores = {
-        os.path.realpath(task.plan.prepared.store.folder()): task.name
-        for task in tasks
-        if isinstance(task, FlowTask) and task.plan.prepared and task.plan.is_open
-    }
-    for task in tasks if stores else ():
-        if isinstance(task, GroupTask | PartitionTask | BrokenFlowTask):
-            continue
-        for path in set(task.file_dep) - known:
-            whole = real(path, root)
-            task.task_dep += [flow for store, flow in stores.items() if contains(store, whole)]
 
 
 def project_here() -> projects.Project:

@@ -29,6 +29,7 @@ LAYERS = {
         "schema",
         "entities",
         "landing",
+        "overrides",
         "error_record",
         "manifest",
         "liveness",
@@ -45,7 +46,9 @@ LAYERS = {
         "contract",
         "coordinator",
         "estimate",
+        "explanation",
         "foresight",
+        "lineage",
         "move",
         "ownership",
         "plan",
@@ -55,15 +58,32 @@ LAYERS = {
         "run",
         "run_record",
         "shape",
+        "share",
         "transform",
+        "verification",
+        "origin",
     },
-    "edge": {"tasks", "content_checker", "event_reporter", "reporter", "live", "cli", "commands"},
+    "edge": {
+        "tasks",
+        "content_checker",
+        "event_reporter",
+        "github",
+        "own_tasks",
+        "reporter",
+        "live",
+        "cli",
+        "commands",
+        "templates",
+        "notebook",
+        "board",
+    },
 }
 """Modules and packages of the design's section 4, from the bottom to the top."""
 
 HEAVY = {"polars", "pyarrow", "jsonschema", "rich"}
 
-SPEAKS_DOIT = {"tasks", "content_checker", "event_reporter", "reporter", "cli", "commands"}
+SPEAKS_DOIT = {"tasks", "content_checker", "event_reporter", "own_tasks"}
+SPEAKS_DOIT |= {"reporter", "cli", "commands"}
 
 
 def name_of(file: Path) -> str:
@@ -133,6 +153,8 @@ def test_every_module_is_in_exactly_one_layer() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_go_downward_or_sideways(module: str) -> None:
+    if module == "hygge":
+        return  # it hands out what is public, and imports that when it is asked for
     upward = [
         name
         for name in sorted(all_imports(module))

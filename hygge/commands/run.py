@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fnmatch
 import inspect
 import os
@@ -18,11 +19,13 @@ from doit.exceptions import TaskFailed, UnmetDependency
 from doit.runner import ERROR, FAILURE, MThreadRunner, Runner
 from doit.task import Task
 
-from hygge import tasks
+from hygge import github, tasks
 from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell
-from hygge.coordinator import Options
+from hygge.coordinator import Options, Plan
 from hygge.error_record import ErrorRecord, record
 from hygge.errors import ConfigError, HyggeError, UsageError, did_you_mean
+from hygge.own_tasks import wait_for_flows
+from hygge.share import parsed
 from hygge.tasks import BrokenFlowTask, FlowTask, GroupTask, Invocation, PartitionTask
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -100,6 +103,8 @@ class Orderly:
                 run.record.skipped(node.task.name, f"{base_fail.message} failed")
             elif base_fail.report:
                 run.record.failed(node.task.name, _recorded(node.task, base_fail))
+                if github.is_here():
+                    sys.stderr.write(github.annotation(str(base_fail.message)) + "\n")
         super()._handle_task_error(node, base_fail)  # type: ignore[misc]
         if isinstance(base_fail, UnmetDependency):
             # What kept it from running was counted; doit makes an error of a failure here.
@@ -129,6 +134,7 @@ class Orderly:
             except HyggeError as error:
                 self.reporter.runtime_error(f"error: {error}")
                 self.final_result = ERROR
+            github.add_summary(run.record.manifest)
         return int(super().finish())  # type: ignore[misc]
 
 
@@ -160,6 +166,13 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
             "help": "let a home lose more than half of its partitions [default: %(default)s]",
         },
         {
+            "name": "shard",
+            "long": "shard",
+            "type": str,
+            "default": "",
+            "help": "move a share of the partitions: 2/4 is the second of four",
+        },
+        {
             "name": "debug",
             "long": "debug",
             "type": bool,
@@ -170,7 +183,14 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
 
     def execute(self, params: Any, args: list[str]) -> int | None:
         """Bring up to date what *args* name, or everything; return an exit code."""
-        options = Options(forced=params["always"], allow_prune=params["allow_prune"])
+        forced, allow_prune = params["always"], params["allow_prune"]
+        options = Options(forced, allow_prune, asked=tasks.current.options.asked)
+        try:
+            share = parsed(params["shard"]) if params["shard"] else None
+        except UsageError as error:
+            tell(error)
+            return NOTHING_STARTED
+        options = dataclasses.replace(options, share=share)
         tasks.current = Invocation(
             moves=True, wait=params["wait"], options=options, debug=params["debug"]
         )
@@ -196,9 +216,10 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
             self.dep_manager.close()
             return NOTHING_STARTED
         self._ask_early(invocation)
-        tasks.wait_for_flows(self.task_list, invocation.run.project.root)
+        wait_for_flows(self.task_list, invocation.run.project.root)
         if self.sel_tasks is None or not self.sel_tasks:
             tell_vanished(invocation.run.forget_vanished(invocation.plan), options["reporter"])
+        tell_left_out(invocation.plan, options["reporter"])
         with _stopping_on_signals(), _orderly_runners():
             result = int(super()._execute(**options))
         if invocation.stopped_by:
@@ -309,6 +330,15 @@ def tell_vanished(forgotten: Mapping[str, int], reporter: str = "hygge") -> None
     stream = sys.stdout if reporter == "hygge" else sys.stderr
     for flow, count in forgotten.items():
         stream.write(f"{flow}  no such flow any more: {count} forgotten, data stays\n")
+
+
+def tell_left_out(plan: Plan, reporter: str) -> None:
+    """Say which flows a share leaves to a later run."""
+    stream = sys.stdout if reporter == "hygge" else sys.stderr
+    for flow in plan.flows if tasks.current.options.share else ():
+        if flow.put_off and flow.prepared is not None:
+            before = " and ".join(flow.prepared.upstream)
+            stream.write(f"{flow.name}  left out: it waits for all of {before}\n")
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 from doit.dependency import DatabaseException
 from doit.exceptions import InvalidCommand
 
-from hygge import redaction, tasks
+from hygge import github, redaction, tasks
 from hygge.errors import HyggeError, UsageError, nearest
 from hygge.state_file import is_state
 
@@ -67,6 +67,8 @@ def tell(error: HyggeError) -> None:
     """Write *error* to stderr."""
     sys.stdout.flush()
     sys.stderr.write(f"error: {redaction.hide(str(error))}\n")
+    if github.is_here():
+        sys.stderr.write(github.annotation(str(error)) + "\n")
 
 
 def no_task(name: str, known: list[str]) -> UsageError:

@@ -1,0 +1,1 @@
+"""This is where notebooks, tests and other Python code find flows and runs."""
