@@ -77,6 +77,11 @@ class TransformError(HyggeError):
 class CheckFailed(HyggeError):
     """To be mended in the data, or in the flow's checks. Nothing was changed in the store."""
 
+    row: int | None = None
+    """The first row that offends, 1 is the first; None where that is not known."""
+    column: str | None = None
+    """The column that is wrong; None if there is none, or several."""
+
 
 class ContractBroken(HyggeError):
     """To be mended in the data, or in the flow's schema. Nothing was changed in the store."""

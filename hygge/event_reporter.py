@@ -31,7 +31,7 @@ class EventReporter:
         self._before = sys.stdout
         sys.stdout = sys.stderr
         assert tasks.current.run is not None
-        tasks.current.run.record.events.listener = self._line
+        tasks.current.run.recorder.events.listener = self._line
 
     def _line(self, line: str) -> None:
         self.outstream.write(line + "\n")

@@ -16,8 +16,8 @@ from doit.task import Task
 from hygge import tasks
 from hygge.live import LiveBlock
 from hygge.move import Moved
+from hygge.recorder import settled
 from hygge.redaction import hide
-from hygge.run_record import settled
 from hygge.tasks import BrokenFlowTask, GroupTask, MoveAction, PartitionTask, RemoveAction
 
 

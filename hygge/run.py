@@ -22,7 +22,7 @@ from hygge.plan import Decision, FlowPlan
 from hygge.prepared import QUARANTINE, Prepared, quarantine_folder
 from hygge.project import Project
 from hygge.receipt import Output, ReadSource, Receipt
-from hygge.run_record import RunRecord
+from hygge.recorder import Recorder
 from hygge.shape import Shaping
 from hygge.state import State
 from hygge.stores.staging import is_temporary, remove_temporary, store_error
@@ -40,7 +40,7 @@ class Run:
         self.state = state
         self._coordinator = Coordinator(project, state, options, hashes)
         self.id = new_run_id()
-        self.record = RunRecord(project.root, self.id)
+        self.recorder = Recorder(project.root, self.id)
         self.instant = datetime.datetime.now(datetime.UTC)
         """When the run began; what `source: run` gives as the time."""
         self.failed: dict[str, bool] = {}
@@ -80,7 +80,7 @@ class Run:
             for flow in plan.flows
             if flow.prepared is not None
         }
-        self.record.begin(planned, config_hash(configs))
+        self.recorder.begin(planned, config_hash(configs))
 
     def plan_flow(self, prepared: Prepared) -> FlowPlan:
         """Decide for one flow that was put off, now that those it waits for were moved."""
@@ -165,7 +165,7 @@ class Run:
             if not self._writing:
                 self.state.mark_unclean(self.id)
                 self._writing = True
-                self.record.open()
+                self.recorder.open()
 
     def move(self, prepared: Prepared, decision: Decision) -> Moved:
         """Move one partition; nothing is recorded yet but that it was begun.
@@ -183,7 +183,7 @@ class Run:
             earlier += prepared.found(decision.partition)
         intended = prepared.intended(decision.partition, self.id)
         self.state.intend(decision.task, intended, self.id)
-        self.record.started(decision.task, str(decision.reason))
+        self.recorder.started(decision.task, str(decision.reason))
         move = Move(
             shaping=Shaping(
                 prepared,
@@ -203,7 +203,7 @@ class Run:
         moved = self._remembering_failure(decision.task, move)
         root = self.project.root
         self._settled.update(real(output.path, root) for output in moved.receipt.outputs)
-        self.record.files(decision.task, moved, decision.receipt)
+        self.recorder.files(decision.task, moved, decision.receipt)
         return moved
 
     def _intend(self, task: str, intended: Sequence[str], outputs: Sequence[str]) -> None:
@@ -237,11 +237,11 @@ class Run:
             StoreError: One can't be removed.
         """
         self._begin_writing()
-        self.record.started(decision.task, str(decision.reason))
+        self.recorder.started(decision.task, str(decision.reason))
         known = [each.path for each in decision.receipt.outputs] if decision.receipt else []
         outputs = [*known, *self._intended(self.state.intents(), decision.task)]
         removed = self._remove(outputs, prepared.floors())
-        self.record.removed_files(decision.task, removed)
+        self.recorder.removed_files(decision.task, removed)
         return removed
 
     def forget_vanished(self, plan: Plan) -> Counter[str]:
@@ -312,7 +312,7 @@ class Run:
             outcome = "failed"
             raise
         finally:
-            self.record.end(outcome)
+            self.recorder.end(outcome)
 
 
 def _sweep_folder(store: Path, root: Path) -> None:

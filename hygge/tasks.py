@@ -173,16 +173,16 @@ class PartitionTask(Task):  # type: ignore[misc]
         """Note in the run's record that it is not executed, if doit's *status* says so."""
         run = self.action.run
         if run is not None and status == "up-to-date":
-            run.record.unchanged()
+            run.recorder.unchanged()
         elif run is not None and status == "ignore":
-            run.record.ignored(self.name)
+            run.recorder.ignored(self.name)
 
     def tell_success(self) -> None:
         """Note in the run's record that it was executed, and that this is remembered."""
         run = self.action.run
         if run is not None:
             moved = self.action.moved if isinstance(self.action, MoveAction) else None
-            run.record.succeeded(self.name, str(self.decision.reason), moved)
+            run.recorder.succeeded(self.name, str(self.decision.reason), moved)
 
 
 def _read(prepared: Prepared, decision: Decision) -> Sequence[Source]:
@@ -219,7 +219,7 @@ class FlowTask(GroupTask):
         flow = plan.prepared.flow
         ways = f"{flow.home.values['path']} -> {flow.store.values['path']}"
         members = [decision.task for decision in plan.decisions]
-        super().__init__(plan.name, members, flow.description or ways, loader=loader)
+        super().__init__(plan.name, members, hide(flow.description or ways), loader=loader)
         file, entity = flow.name.partition(".")[::2]
         self.subtask_of = file if entity else None
 
@@ -229,7 +229,7 @@ class BrokenFlowTask(Task):  # type: ignore[misc]
 
     def __init__(self, name: str, error: HyggeError) -> None:
         self.error = error
-        doc = f"error: {error.what}"
+        doc = hide(f"error: {error.what}")
         super().__init__(name, actions=[RefuseAction(error)], uptodate=[False], doc=doc)
         file, entity = name.partition(".")[::2]
         self.subtask_of = file if entity else None
@@ -303,7 +303,7 @@ def _tasks_put_off(prepared: Prepared, run: Run, state: State) -> Iterator[Task]
     plan = run.plan_flow(prepared)
     stale = [each.task for each in plan.decisions if each.reason is not None]
     asked = [task for task in stale if task in current.asked_early]
-    run.record.plan(asked or stale)
+    run.recorder.plan(asked or stale)
     blocked = Blocked(prepared, run.failed, state)
     members = []
     for task in _tasks_of(plan, run, state):

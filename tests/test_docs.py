@@ -66,6 +66,10 @@ VOLATILE = (
     (re.compile(r"\b\d+(\.\d+)?(B|kB|MB|GB)\b"), "SIZE"),
     (re.compile(r'"(size_bytes|seconds)": [\d.]+'), "NUMBER"),
     (re.compile(r"\d+\.\d+s\b"), "SECONDS"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "WHEN"),
+    (re.compile(r"\b\d\d:\d\d:\d\d\.\d{3}\b"), "CLOCK"),
+    (re.compile(r"\b\d+ (s|min|h|days) ago\b"), "AGO"),
+    (re.compile(r"\bprocess \d+\b"), "PROCESS"),
     (re.compile(r"(\d{2,}, ){2,}\d+"), "NUMBERS"),
 )
 """What differs from run to run, and between versions of what writes parquet."""

@@ -56,7 +56,7 @@ LAYERS = {
         "refusals",
         "removals",
         "run",
-        "run_record",
+        "recorder",
         "shape",
         "share",
         "transform",

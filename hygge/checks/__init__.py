@@ -83,4 +83,6 @@ def _failure(failed: Sequence[Finding]) -> CheckFailed:
         told = [f"{each.check} ({each.count:,})" if each.count else each.check for each in others]
         number = "1 more check fails" if len(others) == 1 else f"{len(others)} more checks fail"
         what += f"; and {number}: {', '.join(told)}"
-    return CheckFailed(what, first.where, first.hint)
+    error = CheckFailed(what, first.where, first.hint)
+    error.row, error.column = first.row, first.column
+    return error

@@ -136,11 +136,13 @@ class Examination:
         verb = "repeat an earlier one" if count > 1 else "repeats an earlier one"
         unique = rule.entry.kind == "unique"
         number = f": {rows_text(count)} {verb}" if unique else f" in {rows_text(count)}"
-        self._told(i, f"{rule.words}{number}: {where}", count)
+        first = offenders[0].row if offenders else None
+        self._told(i, f"{rule.words}{number}: {where}", count, first)
 
-    def _told(self, i: int, message: str, count: int = 0) -> None:
+    def _told(self, i: int, message: str, count: int = 0, row: int | None = None) -> None:
         rule = self.rules[i]
-        self.findings[i] = Finding(rule.check, message, count, rule.where, rule.hint)
+        where, hint = rule.where, rule.hint
+        self.findings[i] = Finding(rule.check, message, count, where, hint, row, rule.about)
 
     def found_by(self, *, stops: bool, quarantines: bool) -> tuple[Finding, ...]:
         """Return what does not hold of the checks with these consequences, as written."""

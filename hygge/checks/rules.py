@@ -43,6 +43,13 @@ class Rule:
     """Where it stands behind the check's kind."""
 
     @property
+    def about(self) -> str | None:
+        """The one column that it is about; None if there is none, or several."""
+        if self.entry.kind == "not_null":  # the value says nothing there
+            return self.check.removeprefix("not_null: ")
+        return self.columns[0] if len(self.columns) == 1 else None
+
+    @property
     def where(self) -> str:
         """The place in YAML."""
         return self.entry.where(*self.keys)

@@ -28,6 +28,10 @@ class Finding:
     """The place in YAML."""
     hint: str
     """What to do."""
+    row: int | None = None
+    """The first row that offends, as `Offender` counts; None where it is not about rows."""
+    column: str | None = None
+    """The column it is about; None if there is none, or several."""
 
 
 @dataclass(frozen=True)

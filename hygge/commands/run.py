@@ -100,9 +100,9 @@ class Orderly:
             run.failed.setdefault(node.task.name, False)
             if isinstance(base_fail, UnmetDependency):
                 run.kept_back.add(node.task.name)
-                run.record.skipped(node.task.name, f"{base_fail.message} failed")
+                run.recorder.skipped(node.task.name, f"{base_fail.message} failed")
             elif base_fail.report:
-                run.record.failed(node.task.name, _recorded(node.task, base_fail))
+                run.recorder.failed(node.task.name, _recorded(node.task, base_fail))
                 if github.is_here():
                     sys.stderr.write(github.annotation(str(base_fail.message)) + "\n")
         super()._handle_task_error(node, base_fail)  # type: ignore[misc]
@@ -134,7 +134,7 @@ class Orderly:
             except HyggeError as error:
                 self.reporter.runtime_error(f"error: {error}")
                 self.final_result = ERROR
-            github.add_summary(run.record.manifest)
+            github.add_summary(run.recorder.manifest)
         return int(super().finish())  # type: ignore[misc]
 
 

@@ -21,8 +21,8 @@ from hygge.receipt import Output, Receipt
 SECONDS_BETWEEN_PROGRESS = 1.0
 
 
-class RunRecord:
-    """What one run leaves in ``.hygge/runs``. Safe to use from several threads.
+class Recorder:
+    """Writes what one run leaves in ``.hygge/runs``. Safe to use from several threads.
 
     Nothing is written before `open` is called. What can't be written is lost; no move suffers.
 
@@ -168,8 +168,9 @@ def settled(moved: Moved) -> list[Output]:
 
 
 def typed() -> list[str]:
-    """Return the words that started this process."""
-    return [os.path.basename(sys.argv[0]), *sys.argv[1:]]
+    """Return the words that started this process, as they are typed."""
+    program = os.path.basename(sys.argv[0])
+    return ["doit" if program == "__main__.py" else program, *sys.argv[1:]]
 
 
 def _described(output: Output) -> dict[str, Any]:
