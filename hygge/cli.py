@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from doit.doit_cmd import DoitMain
 
 from hygge import __version__
-from hygge.errors import HyggeError
+from hygge.errors import HyggeError, UsageError
 from hygge.project import find_root
 from hygge.tasks import ProjectLoader
 
-WITHOUT_PROJECT = ("help", "--help", "schema")
+WITHOUT_PROJECT = ("help", "--help", "schema", "completion", "tabcompletion")
 """What can be asked anywhere."""
+
+WHERE_ONE_IS = ("init",)
+"""What begins in the current folder, even in a project."""
 
 
 def main() -> None:
@@ -26,14 +30,37 @@ def _main(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         sys.stdout.write(f"hygge {__version__}\n")
         return 0
+    arguments = ["--help"] if arguments == ["-h"] else arguments
     try:
-        root = find_root(Path.cwd())
+        folder = _folder(arguments)
     except HyggeError as error:
-        if not arguments or arguments[0] not in WITHOUT_PROJECT:
-            sys.stderr.write(f"error: {error}\n")
-            return 3
-        root = Path.cwd()
-    os.chdir(root)
-    loader = None if (root / "dodo.py").is_file() else ProjectLoader()
+        sys.stderr.write(f"error: {error}\n")
+        return 3
+    os.chdir(folder)
+    loader = None if (folder / "dodo.py").is_file() else ProjectLoader()
     result = DoitMain(loader).run(arguments)
     return int(result or 0)
+
+
+def _folder(arguments: Sequence[str]) -> Path:
+    """Return the folder in which the command works.
+
+    Raises:
+        UsageError: There is none for it, or it is none.
+    """
+    if "" in arguments:
+        raise UsageError("an empty word names nothing", hint="leave it out, or name a flow")
+    try:
+        here = Path.cwd()
+    except FileNotFoundError as error:
+        hint = "go to a folder that is there: cd"
+        raise UsageError("the current folder is gone", hint=hint) from error
+    command = arguments[0] if arguments else ""
+    if command in WHERE_ONE_IS:
+        return here
+    try:
+        return find_root(here)
+    except UsageError:
+        if command in WITHOUT_PROJECT:
+            return here
+        raise

@@ -24,6 +24,7 @@ from hygge.paths import contains
 from hygge.plan import Decision, FlowPlan, Look, Reason, Remembered, Wanted
 from hygge.prepared import Input, Prepared, quarantine_folder
 from hygge.project import Project
+from hygge.selection import behind, selected
 from hygge.share import Share
 from hygge.state import State
 from hygge.stores.base import Store
@@ -88,12 +89,12 @@ class Coordinator:
         """
         plans: dict[str, FlowPlan] = {}
         prepared = self.prepared()
-        for each, tasks in _selected(prepared, only):
+        for each, tasks in selected(prepared, only):
             now = self.plan_flow(each, tasks) if isinstance(each, Prepared) else each
             plans[now.name] = foreseen(now, plans)
         nothing = Ownership({}, {}, self.project.root)
         ownership = nothing if only else self.ownership(plans.values())
-        return Plan(tuple(plans.values()), ownership, _behind(prepared))
+        return Plan(tuple(plans.values()), ownership, behind(prepared))
 
     def first_plan(self) -> Plan:
         """Decide for every flow that waits for nothing; a flow that does is put off.
@@ -334,44 +335,6 @@ class Coordinator:
             receipt = self.state.receipt(task)
             if receipt is not None and task.startswith((f"{name}:", f"{name}.")):
                 yield from (output.path for output in receipt.outputs)
-
-
-def _selected(
-    flows: Sequence[Prepared | FlowPlan], only: Collection[str]
-) -> Iterator[tuple[Prepared | FlowPlan, Collection[str]]]:
-    """Yield the flows that have to be decided for *only*, each with its tasks, none for all."""
-    named = {each.partition(":")[0] for each in only}
-    # What a flow waits for takes all of the partitions there to know.
-    before = {
-        name
-        for each in flows
-        if isinstance(each, Prepared) and named & _called(each)
-        for name in each.ancestors
-    }
-    for each in flows:
-        names = _called(each)
-        if not only or _name_of(each) in before or any(name in only for name in names):
-            yield each, ()
-        elif named & names:
-            yield each, {task for task in only if task.startswith(f"{_name_of(each)}:")}
-
-
-def _name_of(flow: Prepared | FlowPlan) -> str:
-    return flow.flow.name if isinstance(flow, Prepared) else flow.name
-
-
-def _called(flow: Prepared | FlowPlan) -> Set[str]:
-    """Return what stands for *flow*: its name, and that of the file whose entity it is."""
-    name = _name_of(flow)
-    return {name, name.partition(".")[0]}
-
-
-def _behind(flows: Sequence[Prepared | FlowPlan]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {_name_of(each): [] for each in flows}
-    for each in flows:
-        for name in each.upstream if isinstance(each, Prepared) else ():
-            found.setdefault(name, []).append(_name_of(each))
-    return {name: tuple(waiting) for name, waiting in found.items()}
 
 
 def _with_ancestors(ordered: Iterable[Prepared]) -> Iterator[Prepared]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from hygge.errors import ConfigError
+from hygge.variables import Unusable, expand
 
 Path = tuple[str | int, ...]
 """Keys and indexes that lead from the top of a document to a value."""
@@ -18,8 +18,6 @@ Path = tuple[str | int, ...]
 MOST_NODES = 100_000
 """Values a document may have after its aliases are expanded; more is a mistake or an attack."""
 
-_VARIABLE = re.compile(r"\$(\$\{)|\$\{([^}]*)\}")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -50,7 +48,8 @@ class Document:
     """Values with the places they were written at."""
 
     values: Any
-    """Plain dicts, lists, strings, numbers, booleans and None; ``${VAR}`` is expanded."""
+    """Plain dicts, lists, strings, numbers, booleans and None; ``${VAR}`` is expanded, and what
+    came of it is an `Expanded`."""
     places: Mapping[Path, Place] = field(default_factory=dict)
     """Where each value stands."""
     keys: Mapping[Path, Place] = field(default_factory=dict)
@@ -214,22 +213,8 @@ class _Reader:
             raise ConfigError(f"not a {kind}: '{node.value}'", str(place), "quote it") from error
 
     def _expanded(self, text: str, place: Place) -> str:
-        def replace(match: re.Match[str]) -> str:
-            if match[1]:
-                return "${"
-            name, has_default, default = match[2].partition(":-")
-            if not _NAME.fullmatch(name):
-                raise ConfigError(
-                    f"'{match[0]}' is not a variable", str(place), "write $${ for a literal ${"
-                )
-            if name in self.environment and (self.environment[name] or not has_default):
-                return self.environment[name]
-            if has_default:
-                return default
-            raise ConfigError(
-                f"the variable '{name}' is not set",
-                str(place),
-                f"set it: export {name}=..., or give a default: ${{{name}:-...}}",
-            )
-
-        return _VARIABLE.sub(replace, text) if "$" in text else text
+        try:
+            return expand(text, self.environment)
+        except Unusable as error:
+            what, hint = error.args
+            raise ConfigError(what, str(place), hint) from error

@@ -138,7 +138,11 @@ class Move:
                 raise self._source_changed() from error
             raise
         try:
-            hashes = [shaped.copied_hash or self._hash(i, each) for i, each in enumerate(before)]
+            copied = (
+                [shaped.copied_hash] * len(self.partition.sources) if shaped.copied_hash else []
+            )
+            rest = list(enumerate(before))[len(copied) :]
+            hashes = [*copied, *(self._hash(i, each) for i, each in rest)]
             if self._changed_since(before) or any(hashes[i] != racy[i] for i in racy):
                 raise self._source_changed()
         except BaseException:

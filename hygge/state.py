@@ -9,19 +9,22 @@ from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
+from hygge import redaction
 from hygge.fingerprint import canonical_json, text_hash
 from hygge.lock import ProjectLock
 from hygge.receipt import Receipt
+from hygge.rows import VALUES, Rows, is_receipt
 from hygge.state_file import StateFile
+from hygge.variables import concealed
 
 REMOVED: Mapping[str, Any] = {"removed": True}
 """Values of a task that removed a partition's outputs: its row goes."""
 
-_VALUES, _DEPS = "_values_:", "deps:"
+_DEPS = "deps:"
 
 
 class State:
-    """All that is remembered, read at once when it is first asked for.
+    """All that is remembered, read when it is first asked for.
 
     Reading takes no lock. Each row is written, and committed, when its task has succeeded: doit
     sets ``deps:`` last. The receipt is the task's saved values, and what doit asks about a
@@ -42,7 +45,7 @@ class State:
         """Whether nothing was remembered when it was opened."""
         self._lock = ProjectLock(Path(name).parent / ".hygge")
         self._file = StateFile(name)
-        self._rows: dict[str, dict[str, Any]] | None = None
+        self._rows: Rows | None = None
         self._runs: dict[str, str] = {}
         self._dirty: set[str] = set()
         self._current_run = ""
@@ -54,8 +57,8 @@ class State:
         row = self._loaded().get(task)
         if row is None:
             return None
-        receipt = row.get(_VALUES)
-        if key in row or receipt is None or not _is_receipt(receipt):
+        receipt = row.get(VALUES)
+        if key in row or receipt is None or not is_receipt(receipt):
             return row.get(key)
         read = [*receipt["sources"], *receipt.get("inputs", ())]
         if key == _DEPS:
@@ -67,9 +70,9 @@ class State:
         self._writable()
         rows = self._loaded()
         with self._file.guard:
-            if key == _VALUES and (_is_receipt(value) or value == REMOVED):
-                rows[task] = {_VALUES: value}
-            elif not _is_receipt(rows.get(task, {}).get(_VALUES)) or key == "ignore:":
+            if key == VALUES and (is_receipt(value) or value == REMOVED):
+                rows[task] = {VALUES: value}
+            elif not is_receipt(rows.get(task, {}).get(VALUES)) or key == "ignore:":
                 rows.setdefault(task, {})[key] = value
             self._dirty.add(task)
             if key == _DEPS:
@@ -118,7 +121,7 @@ class State:
     def receipt(self, task: str) -> Receipt | None:
         """Return what is remembered of the last move of *task*, or None."""
         row = self._loaded().get(task)
-        return None if row is None else Receipt.from_json(row.get(_VALUES))
+        return None if row is None else Receipt.from_json(row.get(VALUES))
 
     def tasks(self) -> Set[str]:
         """Return the tasks that have a receipt or were being moved when a run ended."""
@@ -131,7 +134,7 @@ class State:
 
     def receipts(self) -> list[str]:
         """Return every task that has a receipt."""
-        return [t for t, row in self._loaded().items() if _is_receipt(row.get(_VALUES))]
+        return self._loaded().with_receipt()
 
     def run_of(self, task: str) -> str:
         """Return the id of the last run that vouched for the outputs of *task*."""
@@ -148,7 +151,7 @@ class State:
         self._writable()
         with self._file.guard:
             for task, receipt in receipts.items():
-                self._loaded().setdefault(task, {})[_VALUES] = receipt.to_json()
+                self._loaded().setdefault(task, {})[VALUES] = receipt.to_json()
             self._dirty.update(receipts)
             self._commit()
 
@@ -169,7 +172,8 @@ class State:
     def fail(self, task: str, message: str) -> None:
         """Remember that the last move of *task* failed; its receipt stays."""
         with self._transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (task, message))
+            row = (task, redaction.hide(message))
+            connection.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", row)
 
     def config(self, digest: str) -> dict[str, Any]:
         """Return the configuration whose hash is *digest*; empty if it is not remembered."""
@@ -177,9 +181,9 @@ class State:
         return dict(json.loads(rows[0][0])) if rows else {}
 
     def remember_config(self, digest: str, config: Mapping[str, Any]) -> None:
-        """Remember *config*, so that a later change to it can be shown."""
+        """Remember *config*, without its secrets, so that a later change to it can be shown."""
         with self._transaction() as connection:
-            row = (digest, canonical_json(config))
+            row = (digest, canonical_json(concealed(config)))
             connection.execute("INSERT OR IGNORE INTO configs VALUES (?, ?)", row)
 
     def columns(self, digest: str) -> tuple[tuple[str, str], ...]:
@@ -249,22 +253,24 @@ class State:
 
     # How it is kept
 
-    def _loaded(self) -> dict[str, dict[str, Any]]:
+    def _loaded(self) -> Rows:
         if self._rows is None:
-            self._rows, self._runs = {}, {}
-            for task, data, run, total in self._file.select(
-                "SELECT task, data, run, sum FROM tasks"
-            ):
-                # A row that was damaged on the disk is not believed.
-                if total == _sum(task, data, run):
-                    self._rows[task] = json.loads(data)
-                    self._runs[task] = run
-            self.fresh = not self._rows
+            # A row that was damaged on the disk is not believed.
+            believed = [
+                (task, data, run)
+                for task, data, run, total in self._file.select(
+                    "SELECT task, data, run, sum FROM tasks"
+                )
+                if total == _sum(task, data, run)
+            ]
+            self._rows = Rows((task, data) for task, data, _ in believed)
+            self._runs = {task: run for task, _, run in believed}
+            self.fresh = not believed
         return self._rows
 
     def _commit(self) -> None:
         rows = self._loaded()
-        removed = [task for task in self._dirty if rows[task].get(_VALUES) == REMOVED]
+        removed = [task for task in self._dirty if rows[task].get(VALUES) == REMOVED]
         with self._transaction() as connection:
             for task in self._dirty:
                 if task in removed:
@@ -288,10 +294,6 @@ class State:
     def _writable(self) -> None:
         if not self._file.is_writable:
             self.begin()
-
-
-def _is_receipt(values: Any) -> bool:
-    return isinstance(values, dict) and "outputs" in values and "config" in values
 
 
 def _sum(task: str, data: str, run: str) -> str:

@@ -322,10 +322,19 @@ def plugin_commands() -> dict[str, str]:
     return dict(points["doit.COMMAND"])
 
 
+def section_about(command: str) -> str:
+    """Return what stands below the one heading, on any page, that names *command* so."""
+    pages = [page.read_text(encoding="utf-8") for page in sorted(DOCS.glob("*.md"))]
+    heading = re.compile(rf"^#+ .*`doit {command}`(?! (?:know|need))", re.MULTILINE)
+    found = [section_of(page, f"`doit {command}`") for page in pages if heading.search(page)]
+    assert len(found) == 1, f"{len(found)} headings about doit {command}"
+    return found[0]
+
+
 @pytest.mark.parametrize(("command", "where"), sorted(plugin_commands().items()))
 def test_every_command_and_option_is_explained(command: str, where: str) -> None:
     module, _, name = where.partition(":")
-    section = section_of(text_of("docs/commands.md"), f"`doit {command}`")
+    section = section_about(command)
     for option in getattr(importlib.import_module(module), name).cmd_options:
         long, short = option.get("long"), option.get("short")
         for written in ([f"--{long}"] if long else []) + ([f"-{short}"] if short else []):
@@ -355,13 +364,24 @@ def test_every_exit_code_is_explained_and_no_other() -> None:
 
 
 def event_types() -> set[str]:
-    files = (ROOT / "hygge/run.py", ROOT / "hygge/commands/run.py")
-    text = "".join(file.read_text(encoding="utf-8") for file in files)
-    return set(re.findall(r"[`\"]((?:job|step|file)\.[a-z]+)[`\"]", text))
+    return set(schema.read("event")["properties"]["type"]["enum"])
 
 
 def test_every_event_is_explained_and_no_other() -> None:
-    assert first_column(text_of("docs/events.md"), "What is written?") == event_types()
+    page = text_of("docs/events.md")
+    written = first_column(page, "What is written?")
+    reserved = set(re.findall(r"`(\w+\.\w+)`", page.partition("These types are reserved")[2]))
+
+    assert written | (reserved & event_types()) == event_types()
+    assert written == set(re.findall(r"\"((?:job|step|file|config)\.[a-z]+|progress)\"", emitted()))
+
+
+def emitted() -> str:
+    """Return the code that writes events, with the types that it puts together written out."""
+    files = ("hygge/recorder.py", "hygge/watching/record.py")
+    text = "".join(map(text_of, files))
+    ways = ("succeeded", "failed", "interrupted")
+    return text + "".join(f'"job.{way}"' for way in ways if 'f"job.{status}"' in text)
 
 
 def schema_keys(part: Any) -> Iterator[str]:

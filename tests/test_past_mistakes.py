@@ -367,3 +367,20 @@ def test_store_taken_over_by_a_killed_run_is_cleared_by_the_next(project: Projec
     assert result.moved == 1
     assert list(project.digest()) == ["text/1.csv.gz"]
     assert "text  no such flow any more: 1 forgotten, data stays\n" in result.out
+
+
+def test_copied_flow_with_an_input_remembers_what_the_input_was(project: ProjectFolder) -> None:
+    # The hash of the copied file was taken for that of the input as well: each run found the
+    # input changed, and fresh files never settled.
+    project.months(2)
+    project.parquet("data/home/other/a.parquet", rows=9)
+    project.flow(
+        "flights",
+        "home: data/home/flights\nstore: data/store/flights\ninputs: {other: data/home/other}\n",
+    )
+    first = project.doit()
+    project.settle()
+    second = project.doit()
+
+    assert (first.code, first.moved) == (0, 2)
+    assert second.moved == 0

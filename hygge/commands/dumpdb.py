@@ -10,6 +10,7 @@ from typing import Any
 
 import doit.cmd_dumpdb
 
+from hygge.commands.reading import JSON_OPTION, Answer, envelope
 from hygge.commands.telling import told
 from hygge.state import State
 from hygge.state_file import is_state
@@ -19,6 +20,7 @@ class DumpDB(doit.cmd_dumpdb.DumpDB):  # type: ignore[misc]
     """doit's ``dumpdb``, which knows no SQLite."""
 
     name = "dumpdb"
+    cmd_options = (*doit.cmd_dumpdb.DumpDB.cmd_options, JSON_OPTION)
 
     def execute(self, opt_values: Any, pos_args: list[str]) -> int | None:
         """Write one line for each task, sorted."""
@@ -26,7 +28,12 @@ class DumpDB(doit.cmd_dumpdb.DumpDB):  # type: ignore[misc]
 
     def _dump(self, opt_values: Any, pos_args: list[str]) -> int | None:
         file = Path(opt_values["dep_file"])
-        if not file.exists():
+        if opt_values["json"]:
+            rows = State(str(file)).all_rows() if is_state(file) else {}
+            sys.stdout.write(
+                envelope("dumpdb", Answer({"tasks": dict(sorted(rows.items()))})) + "\n"
+            )
+        elif not file.exists():
             sys.stdout.write(f"nothing is remembered: there is no '{file}'\n")
         elif is_state(file):
             for task, row in sorted(State(str(file)).all_rows().items()):

@@ -8,6 +8,7 @@ from typing import Any
 
 from hygge.document import Document, Path
 from hygge.errors import ConfigError, did_you_mean
+from hygge.schema.elsewhere import instead_of
 
 SECTIONS = ("home", "store")
 """Keys of a flow whose schema depends on their ``type``; also folders beside this file."""
@@ -133,7 +134,8 @@ def _unknown_key(error: Any, document: Document, here: Path, name: str) -> Confi
     unknown = _unknown(error)
     called = ".".join(str(each) for each in here)
     what = f"unknown key '{unknown}' in {called or name.replace('/', ' of type ')}"
-    return document.key_error((*here, unknown), what, did_you_mean(unknown, known))
+    hint = instead_of(unknown, name.partition("/")[0]) or did_you_mean(unknown, known)
+    return document.key_error((*here, unknown), what, hint)
 
 
 def _missing_key(error: Any, document: Document, here: Path, called: str) -> ConfigError:

@@ -1,0 +1,1 @@
+"""This is where the board is made: one HTML file that shows a whole project."""

@@ -1,0 +1,69 @@
+"""This is where the rows of the state wait as text until somebody asks for one of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterable, Iterator, MutableMapping
+from typing import Any
+
+VALUES = "_values_:"
+"""Key under which a task's saved values, a partition's receipt, are in its row."""
+
+# As `Receipt.to_json` begins; what a task of somebody's own saved is read before it is judged.
+_RECEIPT = re.compile(rf'\{{"{VALUES}":\{{"config":"[^"\\]*","sources":\[')
+
+
+class Rows(MutableMapping[str, dict[str, Any]]):
+    """What is stored by task. Safe to use from several threads.
+
+    A row is parsed when it is asked for: of ten thousand, most commands need one.
+
+    Args:
+        rows: Task and text of each.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, str]] = ()) -> None:
+        self._rows: dict[str, str | dict[str, Any]] = dict(rows)
+        self._lock = threading.Lock()
+
+    def __getitem__(self, task: str) -> dict[str, Any]:
+        with self._lock:
+            row = self._rows[task]
+            if isinstance(row, str):
+                row = self._rows[task] = dict(json.loads(row))
+            return row
+
+    def __setitem__(self, task: str, row: dict[str, Any]) -> None:
+        with self._lock:
+            self._rows[task] = row
+
+    def __delitem__(self, task: str) -> None:
+        with self._lock:
+            del self._rows[task]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, task: object) -> bool:
+        return task in self._rows
+
+    def with_receipt(self) -> list[str]:
+        """Return the tasks whose row has a receipt, in order of the rows."""
+        return [task for task, row in list(self._rows.items()) if self._has_receipt(task, row)]
+
+    def _has_receipt(self, task: str, row: str | dict[str, Any]) -> bool:
+        if isinstance(row, str):
+            if _RECEIPT.match(row) and '"outputs":[' in row:
+                return True
+            row = self[task]
+        return is_receipt(row.get(VALUES))
+
+
+def is_receipt(values: Any) -> bool:
+    """Tell whether a task's saved *values* are those of a move."""
+    return isinstance(values, dict) and "outputs" in values and "config" in values
