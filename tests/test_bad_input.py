@@ -356,7 +356,7 @@ def test_reading_commands_show_the_rest_and_exit_with_3(project: ProjectFolder) 
     )
 
     assert (plan.code, plan.err) == (3, message)
-    assert plan.out.startswith("good:g  move  source changed: 'g.parquet', content ")
+    assert plan.out.startswith("good:g  move  880B  source changed: 'g.parquet', content ")
     assert (listed.code, listed.err) == (3, message)
     assert listed.out == (
         "bad    error: unknown key 'hoem' in flow\ngood   data/home/good -> data/store/good\n"

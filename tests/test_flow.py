@@ -376,7 +376,7 @@ WRONG = {
         "unknown key 'options' in home\n"
         "  at flows/a.yml:1:40  home: {type: parquet, path: data/home, options: {}}\n"
         "                                                              ^\n"
-        "  try: did you mean 'partition'?",
+        "  try: leave it out: only csv and ndjson files have options for reading",
     ),
     "no home": (
         "store: data/store\n",
