@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -200,8 +200,7 @@ def kind_of(section: Section, root: Path) -> str:
         ConfigError: Their names don't tell, or tell of several.
     """
     by_suffix = {suffix: kind for kind, cls in homes.built_in().items() for suffix in cls.suffixes}
-    files = list(Listing(section, root).files(tuple(by_suffix)))
-    kinds = sorted({kind for suffix, kind in by_suffix.items() for f in files if f.has(suffix)})
+    kinds = _kinds((f.name for f in Listing(section, root).files(tuple(by_suffix))), by_suffix)
     if len(kinds) == 1:
         return kinds[0]
     path = section.values["path"]
@@ -213,3 +212,14 @@ def kind_of(section: Section, root: Path) -> str:
         what = f"files of several types in '{path}': {', '.join(kinds)}"
         hint = f"home: {{type: {kinds[0]}, path: {path}}}"
     raise section.error(ConfigError, what, hint, "path")
+
+
+def _kinds(names: Iterable[str], by_suffix: Mapping[str, str]) -> list[str]:
+    """Return the kinds that the ends of *names* tell, sorted."""
+    found: set[str] = set()
+    left = tuple(by_suffix)
+    for name in names:
+        if name.lower().endswith(left):
+            found |= {kind for suffix, kind in by_suffix.items() if name.lower().endswith(suffix)}
+            left = tuple(suffix for suffix, kind in by_suffix.items() if kind not in found)
+    return sorted(found)

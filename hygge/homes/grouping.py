@@ -35,6 +35,8 @@ class Group:
     @property
     def key(self) -> str:
         """The name as doit can bear it: ``year=2013/month=1`` is ``2013/1``."""
+        if "=" not in self.name:
+            return self.name
         return "/".join(_HIVE.sub(r"\2", part) for part in self.name.split("/"))
 
 

@@ -25,10 +25,6 @@ class Listed:
     stat: os.stat_result | None
     """None if it can't be had: a dangling link."""
 
-    def has(self, suffix: str) -> bool:
-        """Tell whether the name ends in *suffix*, whatever its case."""
-        return self.name.lower().endswith(suffix)
-
 
 class Listing:
     """What the path of a home's section names.
@@ -51,7 +47,7 @@ class Listing:
         included = self._patterns("include")
         excluded = self._patterns("exclude")
         for file in self._found():
-            if file.path != self.full and not any(file.has(suffix) for suffix in suffixes):
+            if not file.name.lower().endswith(suffixes) and file.path != self.full:
                 continue
             if self._wanted(file, included, excluded):
                 self._check_name(file)
