@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import Any
 
 from hygge import chain, plan, refusals
 from hygge import flow as flows
@@ -273,8 +274,7 @@ class Coordinator:
     def _decided(self, prepared: Prepared, partitions: Iterable[Partition]) -> Iterator[Decision]:
         config = prepared.config
         digest = config_hash(config)
-        shown = concealed(config)  # as it is remembered
-        change = functools.cache(lambda old: plan.config_change(self.state.config(old), shown))
+        change = self._config_change(config)
         failures, doubted = self._failures, self._doubted
         inputs = prepared.input_sources
         for partition in partitions:
@@ -287,6 +287,16 @@ class Coordinator:
                 digest, found, change, self.options.forced, inputs, prepared.transform.sees_paths
             )
             yield plan.decide(task, partition, remembered, wanted, self.look)
+
+    def _config_change(self, config: Mapping[str, Any]) -> Callable[[str], str]:
+        """Return what tells how a remembered configuration differs from *config*."""
+        shown = concealed(config)  # as it is remembered
+
+        @functools.cache
+        def change(digest: str) -> str:
+            return plan.config_change(self.state.config(digest), shown) or "a value that is hidden"
+
+        return change
 
     @functools.cached_property
     def _failures(self) -> dict[str, str]:

@@ -13,8 +13,6 @@ from typing import Any
 
 import xxhash
 
-from hygge.variables import shown_in
-
 RACY_NS = 2_000_000_000
 """Nanoseconds in which a file can change again without its times showing it.
 
@@ -83,11 +81,8 @@ def text_hash(text: str) -> str:
 
 
 def canonical_json(value: Any) -> str:
-    """Return *value* as JSON that is the same whatever the order of its keys.
-
-    What a variable holds that is secret by its name is not in it, so that it makes no difference.
-    """
-    return json.dumps(shown_in(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """Return *value* as JSON that is the same whatever the order of its keys."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

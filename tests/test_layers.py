@@ -57,6 +57,7 @@ LAYERS = {
         "removals",
         "run",
         "recorder",
+        "selection",
         "shape",
         "share",
         "transform",
@@ -76,11 +77,13 @@ LAYERS = {
         "templates",
         "notebook",
         "board",
+        "watching",
+        "completion",
     },
 }
 """Modules and packages of the design's section 4, from the bottom to the top."""
 
-HEAVY = {"polars", "pyarrow", "jsonschema", "rich"}
+HEAVY = {"polars", "pyarrow", "jsonschema", "rich", "watchfiles"}
 
 SPEAKS_DOIT = {"tasks", "content_checker", "event_reporter", "own_tasks"}
 SPEAKS_DOIT |= {"reporter", "cli", "commands"}

@@ -94,8 +94,8 @@ def measured(value: Any, dtype: pl.DataType) -> Fraction | float | str | bool:
 
 
 def _of(value: Any, wanted: str, *types: type) -> Any:
-    # bool is an int, but true is no number.
-    if type(value) not in types:
+    # bool is an int, but true is no number; text with variables in it is text.
+    if type(value) not in types and not (str in types and isinstance(value, str)):
         raise Unfit(wanted)
     return value
 

@@ -54,6 +54,7 @@ def _constant(value: Any) -> pl.Expr:
     import polars as pl
 
     types = {bool: pl.Boolean, int: pl.Int64, float: pl.Float64, str: pl.String}
+    value = str(value) if isinstance(value, str) else value  # text with variables is a str too
     return pl.lit(value, dtype=types.get(type(value), pl.Null))
 
 

@@ -334,7 +334,7 @@ class Law(RuleBasedStateMachine):
             self._put(*where, text_of(rows))
         else:
             path = self.root / f"data/home/{'/'.join(where)}.csv"
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if path.is_file():
                 path.unlink()
 
     @rule(where=WHERE, rows=ROWS | st.none(), go=st.booleans())
