@@ -10,6 +10,7 @@ from doit.reporter import JsonReporter
 from doit.task import Task
 
 from hygge import tasks
+from hygge.outlet import Outlet
 from hygge.redaction import hide
 
 
@@ -27,15 +28,15 @@ class EventReporter:
         return super().__new__(cls) if tasks.current.run else JsonReporter(outstream, options)
 
     def __init__(self, outstream: IO[str], options: dict[str, Any]) -> None:
-        self.outstream = outstream
+        self._outlet = Outlet(outstream or sys.stdout)
         self._before = sys.stdout
         sys.stdout = sys.stderr
         assert tasks.current.run is not None
         tasks.current.run.recorder.events.listener = self._line
 
     def _line(self, line: str) -> None:
-        self.outstream.write(line + "\n")
-        self.outstream.flush()
+        self._outlet.write(line + "\n")
+        self._outlet.flush()
 
     def add_failure(self, task: Task, fail: BaseFail) -> None:
         """Do nothing: there is an event of it."""
@@ -67,5 +68,10 @@ class EventReporter:
         """Do nothing: a teardown is no news."""
 
     def complete_run(self) -> None:
-        """Give stdout back."""
+        """Give stdout back.
+
+        Raises:
+            OSError: Not all events could be written; the run is done all the same.
+        """
         sys.stdout = self._before
+        self._outlet.complain()

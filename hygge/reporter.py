@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import threading
@@ -14,8 +13,11 @@ from doit.exceptions import BaseFail, UnmetDependency
 from doit.task import Task
 
 from hygge import tasks
+from hygge.commands.terminal import printable
 from hygge.live import LiveBlock
+from hygge.live import amount_of_bytes as amount_of_bytes
 from hygge.move import Moved
+from hygge.outlet import Outlet
 from hygge.recorder import settled
 from hygge.redaction import hide
 from hygge.tasks import BrokenFlowTask, GroupTask, MoveAction, PartitionTask, RemoveAction
@@ -52,7 +54,7 @@ class Reporter:
     desc = "one line a move, then a summary (hygge)"
 
     def __init__(self, outstream: IO[str], options: dict[str, Any]) -> None:
-        self.outstream = outstream
+        self._outlet = Outlet(outstream or sys.stdout)
         self.began = time.perf_counter()
         self.totals = Totals()
         self.flows: dict[str, Totals] = {}
@@ -60,7 +62,9 @@ class Reporter:
         self._problems: list[str] = []
         self._others = 0
         self._counted: set[str] = set()
-        self._live = LiveBlock(outstream, self.flows) if _is_terminal(outstream) else None
+        self._live = (
+            LiveBlock(self._outlet, self.flows, _note) if _is_terminal(self._outlet) else None
+        )
 
     def initialize(self, all_tasks: dict[str, Task], selected: list[str]) -> None:
         """Count what is to be done."""
@@ -153,7 +157,11 @@ class Reporter:
         """Do nothing: a teardown is no news."""
 
     def complete_run(self) -> None:
-        """Sum up; the last line is for programs."""
+        """Sum up; the last line is for programs.
+
+        Raises:
+            OSError: Not all that the run had to say could be written; it is done all the same.
+        """
         if self._live is not None:
             self._live.stop()
         for problem in self._problems:
@@ -166,6 +174,7 @@ class Reporter:
             f"removed={totals.removed} rows={totals.rows} "
             f"bytes={amount_of_bytes(totals.bytes)} time={seconds:.1f}s"
         )
+        self._outlet.complain()
 
     def _sentence(self) -> str:
         """Return what happened in one sentence for people."""
@@ -201,13 +210,13 @@ class Reporter:
             self._live.done(task.name)
 
     def _line(self, text: str) -> None:
-        text = hide(text)
+        text = "\n".join(map(printable, hide(text).split("\n")))
         with self._lock:
             if self._live is not None:
                 self._live.line(text)
             else:
-                self.outstream.write(text + "\n")
-                self.outstream.flush()
+                self._outlet.write(text + "\n")
+                self._outlet.flush()
 
 
 def _explained(fail: BaseFail) -> str:
@@ -233,15 +242,14 @@ def _partitions(count: int) -> str:
     return f"{count:,} partition" + ("" if count == 1 else "s")
 
 
-def amount_of_bytes(size: int) -> str:
-    """Return *size* with three digits or so: ``446.9kB``."""
-    if size < 1000:
-        return f"{size}B"
-    power = min(int(math.log(size, 1000)), 4)
-    return f"{size / 1000**power:.1f}{('', 'kB', 'MB', 'GB', 'TB')[power]}"
+def _note() -> str:
+    """Return what is to be known while the run goes on."""
+    if tasks.current.stopped_by:
+        return "Stopping when what is in flight is done; Ctrl-C again stops at once."
+    return ""
 
 
-def _is_terminal(stream: IO[str]) -> bool:
-    if os.environ.get("CI") or os.environ.get("TERM") == "dumb" or sys.platform == "emscripten":
-        return False
-    return stream.isatty()
+def _is_terminal(outlet: Outlet) -> bool:
+    """Tell whether *outlet* is a terminal on which lines can be drawn anew."""
+    is_plain = os.environ.get("TERM", "") in ("", "dumb", "unknown")
+    return outlet.isatty() and not is_plain and not os.environ.get("CI")

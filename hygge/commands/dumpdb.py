@@ -11,12 +11,12 @@ from typing import Any
 import doit.cmd_dumpdb
 
 from hygge.commands.reading import JSON_OPTION, Answer, envelope
-from hygge.commands.telling import told
+from hygge.commands.telling import Telling, told
 from hygge.state import State
 from hygge.state_file import is_state
 
 
-class DumpDB(doit.cmd_dumpdb.DumpDB):  # type: ignore[misc]
+class DumpDB(Telling, doit.cmd_dumpdb.DumpDB):  # type: ignore[misc]
     """doit's ``dumpdb``, which knows no SQLite."""
 
     name = "dumpdb"

@@ -13,7 +13,7 @@ from hygge import overrides, tasks
 from hygge.commands.plan import Plan
 from hygge.commands.reading import Answer, Opened
 from hygge.commands.run import Run
-from hygge.commands.telling import told
+from hygge.commands.telling import Entering, told
 from hygge.commands.typed import words
 from hygge.coordinator import Coordinator, Options
 from hygge.errors import UsageError
@@ -30,7 +30,7 @@ def _several(name: str, help_: str) -> dict[str, Any]:
     return {"name": name, "long": name, "type": list, "default": [], "help": help_}
 
 
-class Go(DoitCmdBase):  # type: ignore[misc]
+class Go(Entering, DoitCmdBase):  # type: ignore[misc]
     """Hands over to `run` or `plan`, which do the work."""
 
     name = "go"

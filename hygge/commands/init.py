@@ -14,7 +14,7 @@ from doit.cmd_base import Command
 
 from hygge import project as projects
 from hygge import templates
-from hygge.commands.telling import told
+from hygge.commands.telling import Entering, told
 from hygge.commands.typed import words
 from hygge.coordinator import Coordinator, Options
 from hygge.errors import UsageError
@@ -29,7 +29,7 @@ MAY_BE_THERE = {".git"}
 """What a folder may hold that counts as empty."""
 
 
-class Init(Command):  # type: ignore[misc]
+class Init(Entering, Command):  # type: ignore[misc]
     """Writes files; overwrites none unless it is told to, and says so."""
 
     name = "init"

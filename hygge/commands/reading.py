@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,39 +14,15 @@ from typing import Any
 import doit.cmd_base
 
 from hygge import redaction, tasks
-from hygge.commands.telling import NOTHING_STARTED, tell, told
+from hygge.commands.envelope import JSON_OPTION, Answer, diagnostic, envelope
+from hygge.commands.telling import NOTHING_STARTED, Entering, tell, told
 from hygge.coordinator import Coordinator, Options
 from hygge.errors import HyggeError
 from hygge.fingerprint import ContentHashes
 from hygge.project import Project
 from hygge.state import State
 
-SCHEMA_VERSION = 1
-"""Version of the envelope; raised when a key of it changes its meaning or goes."""
-
-JSON_OPTION: Mapping[str, Any] = {
-    "name": "json",
-    "long": "json",
-    "type": bool,
-    "default": False,
-    "help": "answer in JSON, for programs",
-}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command has to say."""
-
-    data: Mapping[str, Any]
-    """For programs: what JSON can hold."""
-    lines: Iterable[str] = ()
-    """For people, without line breaks; may be made while they are written."""
-    status: str = "ok"
-    """One word for programs: ``ok``, ``stale``, ``failed`` or ``error``."""
-    code: int = 0
-    """Exit code."""
-    problems: Sequence[HyggeError] = ()
-    """What a person should mend; told on stderr."""
+__all__ = ["JSON_OPTION", "Answer", "Opened", "Reading", "diagnostic", "envelope", "open_project"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +36,7 @@ class Opened:
     """DOIT_CONFIG of dodo.py."""
 
 
-class Reading(doit.cmd_base.DoitCmdBase, ABC):  # type: ignore[misc]
+class Reading(Entering, doit.cmd_base.DoitCmdBase, ABC):  # type: ignore[misc]
     """A command that shows something. It moves nothing, takes no lock and makes no tasks."""
 
     doc_description = None
@@ -111,35 +86,3 @@ def open_project(loader: Any, params: Any) -> Opened:
     options = Options(reserved=tasks.command_names())
     coordinator = Coordinator(project, state, options, ContentHashes())
     return Opened(project, state, coordinator, config)
-
-
-def envelope(command: str, answer: Answer) -> str:
-    """Return *answer* as the one form that every command answers programs in."""
-    return json.dumps(
-        redaction.hide_in(
-            {
-                "schema_version": SCHEMA_VERSION,
-                "command": command,
-                "status": answer.status,
-                "data": answer.data,
-                "diagnostics": [diagnostic(error) for error in answer.problems],
-            }
-        ),
-        ensure_ascii=False,
-        indent=2,
-    )
-
-
-def diagnostic(error: HyggeError) -> dict[str, Any]:
-    """Return *error* for programs; file, line and column are null where they are not known."""
-    place = error.place
-    return {
-        "severity": "error",
-        "type": type(error).__name__,
-        "what": error.what,
-        "where": error.where,
-        "hint": error.hint,
-        "file": place[0] if place else None,
-        "line": place[1] if place else None,
-        "column": place[2] if place else None,
-    }

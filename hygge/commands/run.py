@@ -359,6 +359,8 @@ def _stopping_on_signals() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         if tasks.current.stopped_by:
             # As after a kill: what is half-written is cleared away by the next run.
+            with contextlib.suppress(OSError):
+                os.write(2, b"\nStopped at once; run `doit` to go on.\n")
             os._exit(128 + number)
         tasks.current.stopped_by = number
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import Any
 from doit.cmd_base import Command
 
 from hygge import schema
-from hygge.commands.telling import NOTHING_STARTED, tell
+from hygge.commands.telling import Entering, told
 from hygge.errors import UsageError, did_you_mean
 
 NAMES = ("flow", "project", "event", "manifest", "answer")
 
 
-class Schema(Command):  # type: ignore[misc]
+class Schema(Entering, Command):  # type: ignore[misc]
     """Prints a schema, or writes it to a file."""
 
     name = "schema"
@@ -34,15 +35,17 @@ class Schema(Command):  # type: ignore[misc]
         },
     )
 
-    def execute(self, opt_values: Any, pos_args: list[str]) -> int:
+    def execute(self, opt_values: Any, pos_args: list[str]) -> int | None:
         """Write the schema; return an exit code."""
-        name = pos_args[0] if pos_args else "flow"
-        if name not in NAMES or len(pos_args) > 1:
-            tell(UsageError(f"no schema '{' '.join(pos_args)}'", hint=did_you_mean(name, NAMES)))
-            return NOTHING_STARTED
+        return told(functools.partial(self._write, opt_values["output"], pos_args))
+
+    def _write(self, file: str, names: list[str]) -> int:
+        name = names[0] if names else "flow"
+        if name not in NAMES or len(names) > 1:
+            raise UsageError(f"no schema '{' '.join(names)}'", hint=did_you_mean(name, NAMES))
         text = json.dumps(schema.composed(name), indent=2, ensure_ascii=False) + "\n"
-        if opt_values["output"]:
-            Path(opt_values["output"]).write_text(text, encoding="utf-8")
+        if file:
+            Path(file).write_text(text, encoding="utf-8")
         else:
             sys.stdout.write(text)
         return 0

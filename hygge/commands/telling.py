@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 import functools
 import itertools
-import os
 import re
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,22 +15,62 @@ from typing import Any
 from doit.dependency import DatabaseException
 from doit.exceptions import InvalidCommand
 
-from hygge import github, redaction, tasks
+from hygge import github, outlet, redaction, tasks
+from hygge.commands import options
+from hygge.commands.envelope import Answer, envelope
 from hygge.errors import HyggeError, UsageError, nearest
 from hygge.state_file import is_state
 
 NOTHING_STARTED = 3
 """Exit code: the configuration, the command line or another run kept it from starting."""
 
+UNWRITABLE = 2
+"""Exit code: what the command says could not be written, and somebody may miss it."""
 
 CLOSED_PIPE = 141
 """Exit code: what the command writes to was closed, as by ``| head``; what a shell makes of it."""
 
 
-class Telling:
+class Entering:
+    """Mixed into a command: one that can't be begun as it was typed is refused in three lines."""
+
+    name: str
+    cmdparser: Any
+
+    def parse_execute(self, in_args: list[str]) -> int | None:
+        """Parse and execute; return an exit code."""
+        outlet.open_streams()
+        if getattr(self, "outstream", sys.stdout) is None:
+            self.outstream = sys.stdout
+        wrong = options.refused(self.name, self.cmdparser, in_args)
+        if wrong is not None and self.is_hygges():
+            return told(functools.partial(self._refuse, wrong, in_args))
+        try:
+            result: int | None = super().parse_execute(in_args)  # type: ignore[misc]
+            return result
+        except KeyboardInterrupt:
+            return told(lambda: 128 + signal.SIGINT)
+
+    def is_hygges(self) -> bool:
+        """Tell whether the command answers as hygge does, not as doit does."""
+        return True
+
+    def _refuse(self, error: HyggeError, words: list[str]) -> int:
+        if "--json" not in words or "json" not in self.cmdparser:
+            raise error
+        answer = Answer({}, status="error", code=NOTHING_STARTED, problems=[error])
+        sys.stdout.write(envelope(self.name, answer) + "\n")
+        return answer.code
+
+
+class Telling(Entering):
     """Mixed into a doit command; a project that is not hygge's is left as doit has it."""
 
     task_list: list[Any]
+
+    def is_hygges(self) -> bool:
+        """Tell whether the project is hygge's, as far as that is known before it is loaded."""
+        return options.is_hygges_project()
 
     def execute(self, params: Any, args: list[str]) -> int | None:
         """Execute the command; say on stderr what a person can mend, and return 3."""
@@ -51,16 +91,24 @@ class Telling:
 def told(execute: Callable[[], int | None]) -> int | None:
     """Call *execute*; say on stderr what a person can mend; return an exit code."""
     try:
-        result = execute()
+        try:
+            result = execute()
+        except HyggeError as error:
+            tell(error)
+            result = NOTHING_STARTED
         sys.stdout.flush()
         return result
-    except HyggeError as error:
-        tell(error)
-        return NOTHING_STARTED
     except BrokenPipeError:
-        # Whoever read has seen enough; Python would complain once more when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read has seen enough.
+        outlet.silence(sys.stdout)
         return CLOSED_PIPE
+    except OSError as error:
+        if not outlet.is_unwritable(error):
+            raise
+        outlet.silence(sys.stdout)
+        what = f"what is shown can't be written: {error.strerror}"
+        tell(HyggeError(what, hint="write it to where there is room"))
+        return UNWRITABLE
 
 
 def tell(error: HyggeError) -> None:
