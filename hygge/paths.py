@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from urllib.parse import quote
@@ -16,9 +17,14 @@ only Windows minds."""
 
 def located(path: str, root: Path) -> str:
     """Return *path* as it is remembered: from *root* where it lies inside, forward slashes."""
-    inside = os.path.join(root, "")
+    inside = _inside(root)
     shown = path[len(inside) :] if path.startswith(inside) else path
     return shown.replace(os.sep, "/")
+
+
+@functools.lru_cache
+def _inside(root: Path) -> str:
+    return os.path.join(root, "")
 
 
 def normal(path: str, root: Path) -> str:

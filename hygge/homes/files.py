@@ -200,7 +200,8 @@ def kind_of(section: Section, root: Path) -> str:
         ConfigError: Their names don't tell, or tell of several.
     """
     by_suffix = {suffix: kind for kind, cls in homes.built_in().items() for suffix in cls.suffixes}
-    kinds = _kinds((f.name for f in Listing(section, root).files(tuple(by_suffix))), by_suffix)
+    listed = Listing(section, root).names(tuple(by_suffix))
+    kinds = _kinds((name for _, name in listed), by_suffix)
     if len(kinds) == 1:
         return kinds[0]
     path = section.values["path"]

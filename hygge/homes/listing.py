@@ -44,26 +44,33 @@ class Listing:
         Raises:
             HomeError: Nothing is there, it can't be listed, or a name is no UTF-8.
         """
-        included = self._patterns("include")
-        excluded = self._patterns("exclude")
-        for file in self._found():
-            if not file.name.lower().endswith(suffixes) and file.path != self.full:
-                continue
-            if self._wanted(file, included, excluded):
-                self._check_name(file)
-                yield file
+        return (Listed(path, name, _stat(path)) for path, name in self.names(suffixes))
 
-    def _found(self) -> Iterator[Listed]:
+    def names(self, suffixes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        """Yield path and name of each of `files`, without looking at the file itself.
+
+        Raises:
+            HomeError: As `files`.
+        """
+        is_wanted = self._filter()
+        for path, name in self._found():
+            if not name.lower().endswith(suffixes) and path != self.full:
+                continue
+            if is_wanted is None or is_wanted(path):
+                self._check_name(path, name)
+                yield path, name
+
+    def _found(self) -> Iterator[tuple[str, str]]:
         if os.path.isdir(self.full):
             yield from self._walk(self.full, "", ())
         elif os.path.lexists(self.full):
-            yield Listed(self.full, os.path.basename(self.full), _stat(self.full))
+            yield self.full, os.path.basename(self.full)
         elif glob.has_magic(self.path):
             yield from self._matches()
         else:
             raise self._missing()
 
-    def _matches(self) -> Iterator[Listed]:
+    def _matches(self) -> Iterator[tuple[str, str]]:
         fixed = self.path
         while glob.has_magic(fixed):
             fixed = os.path.dirname(fixed)
@@ -75,11 +82,11 @@ class Listing:
         for path in glob.iglob(pattern, recursive=True):
             if not os.path.isdir(path):
                 name = os.path.relpath(path, fixed).replace(os.sep, "/")
-                yield Listed(path, name, _stat(path))
+                yield path, name
 
     def _walk(
         self, folder: str, prefix: str, above: tuple[tuple[int, int], ...]
-    ) -> Iterator[Listed]:
+    ) -> Iterator[tuple[str, str]]:
         try:
             entered = os.stat(folder)
             entries = list(os.scandir(folder))
@@ -100,7 +107,7 @@ class Listing:
             if _is_folder(entry):
                 yield from self._walk(entry.path, name + "/", (*above, identity))
             else:
-                yield Listed(entry.path, name, _stat(entry.path))
+                yield entry.path, name
 
     def _patterns(self, key: str) -> Callable[[str], bool] | None:
         lines = self.section.values.get(key)
@@ -110,22 +117,25 @@ class Listing:
 
         return pathspec.GitIgnoreSpec.from_lines(lines).match_file
 
-    def _wanted(
-        self,
-        file: Listed,
-        included: Callable[[str], bool] | None,
-        excluded: Callable[[str], bool] | None,
-    ) -> bool:
-        shown = located(file.path, self.root)
-        if included is not None and not included(shown):
-            return False
-        return excluded is None or not excluded(shown)
+    def _filter(self) -> Callable[[str], bool] | None:
+        """Return what tells whether a path is included and not excluded; None if all are."""
+        included, excluded = self._patterns("include"), self._patterns("exclude")
+        if included is None and excluded is None:
+            return None
 
-    def _check_name(self, file: Listed) -> None:
+        def is_wanted(path: str) -> bool:
+            shown = located(path, self.root)
+            if included is not None and not included(shown):
+                return False
+            return excluded is None or not excluded(shown)
+
+        return is_wanted
+
+    def _check_name(self, path: str, name: str) -> None:
         try:
-            file.path.encode("utf-8")
+            path.encode("utf-8")
         except UnicodeEncodeError as error:
-            shown = os.fsencode(file.name).decode("utf-8", "backslashreplace")
+            shown = os.fsencode(name).decode("utf-8", "backslashreplace")
             raise self.section.error(
                 HomeError,
                 f"the name of the file '{shown}' is no UTF-8",
