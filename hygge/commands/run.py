@@ -21,10 +21,11 @@ from doit.task import Task
 
 from hygge import github, tasks
 from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell
-from hygge.coordinator import Options, Plan
+from hygge.coordinator import Options
 from hygge.error_record import ErrorRecord, record
 from hygge.errors import ConfigError, HyggeError, UsageError, did_you_mean
 from hygge.own_tasks import wait_for_flows
+from hygge.plan import FlowPlan
 from hygge.share import parsed
 from hygge.tasks import BrokenFlowTask, FlowTask, GroupTask, Invocation, PartitionTask
 
@@ -219,7 +220,9 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
         wait_for_flows(self.task_list, invocation.run.project.root)
         if self.sel_tasks is None or not self.sel_tasks:
             tell_vanished(invocation.run.forget_vanished(invocation.plan), options["reporter"])
-        tell_left_out(invocation.plan, options["reporter"])
+        if invocation.options.share is not None:
+            asked = [flow for flow in invocation.plan.flows if self._is_selected(flow.name)]
+            tell_left_out(asked, options["reporter"])
         with _stopping_on_signals(), _orderly_runners():
             result = int(super()._execute(**options))
         if invocation.stopped_by:
@@ -332,10 +335,10 @@ def tell_vanished(forgotten: Mapping[str, int], reporter: str = "hygge") -> None
         stream.write(f"{flow}  no such flow any more: {count} forgotten, data stays\n")
 
 
-def tell_left_out(plan: Plan, reporter: str) -> None:
-    """Say which flows a share leaves to a later run."""
+def tell_left_out(flows: Sequence[FlowPlan], reporter: str) -> None:
+    """Say which of *flows* a share leaves to a later run."""
     stream = sys.stdout if reporter == "hygge" else sys.stderr
-    for flow in plan.flows if tasks.current.options.share else ():
+    for flow in flows:
         if flow.put_off and flow.prepared is not None:
             before = " and ".join(flow.prepared.upstream)
             stream.write(f"{flow.name}  left out: it waits for all of {before}\n")
