@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -10,10 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hygge import room
 from hygge.errors import RunInProgress, StateError
 
 if TYPE_CHECKING:
     import filelock
+
+ROOM = 4096
+"""Bytes that the lock's own files may take."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class ProjectLock:
             lock = filelock.FileLock(self._folder / "lock")
             lock.acquire(timeout=-1 if wait else 0)
             self._lock = lock
-            self._holder_file.write_text(json.dumps(_this_process().__dict__), encoding="utf-8")
+            self._tell_holder()
         except filelock.Timeout as error:
             raise RunInProgress(
                 "another run holds this project",
@@ -65,9 +70,9 @@ class ProjectLock:
             ) from error
         except OSError as error:
             raise StateError(
-                f"the project can't be locked: {error.strerror}",
+                f"the project can't be locked: {self._problem(error)}",
                 str(self._folder / "lock"),
-                "see to it that you may write there",
+                "see to it that there is room and that you may write there",
             ) from error
 
     def release(self) -> None:
@@ -75,6 +80,17 @@ class ProjectLock:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    def _problem(self, error: OSError) -> str:
+        problem = error.strerror or str(error)
+        if room.is_full(problem):
+            return f"{problem}: {room.amount(self._folder, ROOM)}"
+        return problem
+
+    def _tell_holder(self) -> None:
+        # On a full disk nobody is told who holds the lock; it is held all the same.
+        with contextlib.suppress(OSError):
+            self._holder_file.write_text(json.dumps(_this_process().__dict__), encoding="utf-8")
 
     @property
     def _holder_file(self) -> Path:
@@ -84,7 +100,7 @@ class ProjectLock:
     def _holder(self) -> str:
         try:
             holder = Holder(**json.loads(self._holder_file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return str(self._folder / "lock")
         return f"process {holder.pid}, since {holder.since}: {holder.command}"
 

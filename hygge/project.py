@@ -20,6 +20,9 @@ FLOWS = "flows"
 
 FLOW_SUFFIXES = (".yml", ".yaml")
 
+MOST_BYTES = 20_000_000
+"""Size of a YAML file; a larger one is no configuration."""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -33,6 +36,8 @@ class Project:
     """What flows without a file say, by name: those that were written in Python."""
     flows_dir: str = FLOWS
     """The folder with the flows, from the root or absolute."""
+    durable: bool = False
+    """Whether a run waits for the disk after each file that it puts into place."""
 
     @property
     def flows(self) -> Path:
@@ -43,7 +48,8 @@ class Project:
         """Yield (name, file) of every flow, sorted by name; for a given one, what stands for it.
 
         Raises:
-            ConfigError: Two files, or a file and what was given, define a flow of the same name.
+            ConfigError: Two files, or a file and what was given, define a flow of the same name;
+                or a folder can't be listed, so that its flows would count as gone.
         """
         found = {name: Path(_file_of(given)) for name, given in self.given.items()}
         for file in sorted(self._candidates()):
@@ -69,11 +75,12 @@ class Project:
         """Yield (name, file) of each entity of *flow* that has a file, in natural order.
 
         Raises:
-            ConfigError: Two files define an entity of the same name.
+            ConfigError: Two files define an entity of the same name, or they can't be listed.
         """
         if flow in self.given:
             return
         folder = self.flows / flow / "entities"
+        self._check_listable(folder)
         found: dict[str, Path] = {}
         files = (file for suffix in FLOW_SUFFIXES for file in folder.glob(f"*{suffix}"))
         for file in sorted(files, key=lambda file: natural(file.name)):
@@ -85,9 +92,24 @@ class Project:
         yield from found.items()
 
     def _candidates(self) -> Iterator[Path]:
+        self._check_listable(self.flows)
+        for folder in self.flows.glob("*/"):
+            self._check_listable(folder)
         for suffix in FLOW_SUFFIXES:
             yield from self.flows.glob(f"*{suffix}")
             yield from self.flows.glob(f"*/flow{suffix}")
+
+    def _check_listable(self, folder: Path) -> None:
+        """Refuse *folder* if it is there but its files can't be seen."""
+        try:
+            os.scandir(folder).close()
+            os.stat(os.path.join(folder, "."))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            shown = self.relative(folder)
+            what = f"the folder '{shown}' can't be listed: {error.strerror}"
+            raise ConfigError(what, shown, "see to it that you may read it") from error
 
     def _nested(self, file: Path) -> bool:
         return file.parent != self.flows
@@ -151,7 +173,8 @@ def load(root: Path) -> Project:
         return Project(root, given=given)
     settings = read_yaml(file, "hygge.yml")
     schema.check(settings, settings.values, "project")
-    return Project(root, settings.below("defaults"), given, _flows_dir(root, settings))
+    flows_dir, durable = _flows_dir(root, settings), settings.values.get("durable", False)
+    return Project(root, settings.below("defaults"), given, flows_dir, durable)
 
 
 def _flows_dir(root: Path, settings: document.Document) -> str:
@@ -178,14 +201,20 @@ def read_yaml(file: Path, shown: str) -> document.Document:
     """Read the mapping in *file*, called *shown* in messages.
 
     Raises:
-        ConfigError: It can't be read, is no YAML or is no mapping.
+        ConfigError: It can't be read, is too large, is no YAML or is no mapping.
     """
     try:
+        if (size := file.stat().st_size) > MOST_BYTES:
+            what = f"too large to be a flow: {size:,} bytes"
+            raise ConfigError(what, shown, f"at most {MOST_BYTES:,} bytes; is it data?")
+        if not (file.is_file() or file.is_dir()):
+            raise ConfigError("no plain file", shown, "put one there, or remove it")
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError("not UTF-8 text", shown, "save the file as UTF-8") from error
     except OSError as error:
-        raise ConfigError(f"can't be read: {error.strerror}", shown) from error
+        hint = "see to it that you may read it" if isinstance(error, PermissionError) else ""
+        raise ConfigError(f"can't be read: {error.strerror}", shown, hint) from error
     result = document.parse(text, shown)
     if not isinstance(result.values, dict):
         raise result.error((), f"'{shown}' must hold a mapping", "write 'key: value' lines")

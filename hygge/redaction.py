@@ -19,7 +19,8 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _NOT_SECRET = {"PWD", "OLDPWD"}
-_PASSWORD_IN_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*:)([^\s/'\"]+)(@)")
+# The scheme is bounded: a long word would be looked through again from each of its letters.
+_PASSWORD_IN_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s/:@'\"]*:)([^\s/'\"]+)(@)")
 
 _registered: set[str] = set()
 

@@ -82,7 +82,7 @@ def event_of(line: bytes) -> dict[str, Any] | None:
     """Return the event that *line* holds; None if it holds none."""
     try:
         event = parsed(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(event, dict):
         return None

@@ -150,7 +150,7 @@ class RunFolder:
             return None, []
         except OSError as error:
             why = str(error.strerror)
-        except ValueError:
+        except (ValueError, RecursionError):
             why = "no manifest"
         name = f"'{FOLDER}/{self.id}/manifest.json'"
         told = f"{name} can't be read ({why}): what is shown is made from the events"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 import sys
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hygge import room
 from hygge.errors import StateError
 
 APPLICATION_ID = 0x68796767
@@ -44,6 +46,9 @@ COLUMNS = {
 
 DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What a damaged file raises; the second where sqlite3 can't even read its own message."""
+
+ROOM = 5_000_000
+"""Bytes that a run may need beside the file: SQLite's log before it is written back, 4.1 MB."""
 
 CIRCUMSTANCES = {
     sqlite3.SQLITE_PERM,
@@ -90,21 +95,37 @@ class StateFile:
         self._closed_at_last = weakref.finalize(self, connection.close)
 
     def select(self, query: str, arguments: tuple[Any, ...] = ()) -> list[Any]:
-        """Return the rows of *query*; none if the file is not there or is damaged."""
+        """Return the rows of *query*; none if the file is not there or is damaged.
+
+        Raises:
+            StateError: It can't be read, and not because it is damaged.
+        """
         with self.guard:
             if self._connection is None and not self._open_to_read():
                 return []
             assert self._connection is not None
             try:
                 return self._connection.execute(query, arguments).fetchall()
-            except DAMAGED:
+            except DAMAGED as error:
+                if isinstance(error, sqlite3.Error) and self._is_circumstance(error):
+                    raise self._error("can't be read", error) from error
                 # Damaged: nothing is remembered. A run moves the file aside, others leave it.
                 self._warn_unreadable()
                 return []
 
+    def texts(
+        self, columns: str, table: str, where: str = "true", arguments: tuple[Any, ...] = ()
+    ) -> list[Any]:
+        """Return those rows of *table* in which all of *columns* are text, as we wrote them."""
+        texts = " AND ".join(f"typeof({each}) = 'text'" for each in columns.split(", "))
+        return self.select(f"SELECT {columns} FROM {table} WHERE {where} AND {texts}", arguments)
+
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, durable: bool = False) -> Iterator[sqlite3.Connection]:
         """Commit what is done within, or nothing of it.
+
+        Args:
+            durable: Whether to wait until it is on the disk, with all that was committed before.
 
         Raises:
             StateError: It could not be written.
@@ -112,8 +133,27 @@ class StateFile:
         with self.guard:
             assert self._connection is not None
             try:
+                if durable:
+                    self._connection.execute("PRAGMA synchronous=FULL")
                 with self._connection:
                     yield self._connection
+                if durable:
+                    self._connection.execute("PRAGMA synchronous=NORMAL")
+            except sqlite3.Error as error:
+                raise self._error("can't be written", error) from error
+
+    def write_back(self) -> None:
+        """Bring what was committed from SQLite's log into the file, and both onto the disk.
+
+        Closing the file does so too, but tells nobody if it fails.
+
+        Raises:
+            StateError: It did not get there.
+        """
+        with self.guard:
+            assert self._connection is not None
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint").fetchall()
             except sqlite3.Error as error:
                 raise self._error("can't be written", error) from error
 
@@ -139,9 +179,12 @@ class StateFile:
     def _warn_unreadable(self) -> None:
         if not self._warned:
             self._warned = True
+            what_next = "the next `doit` moves it aside and compares what is in the stores"
+            if not os.access(self.name, os.R_OK):
+                what_next = "see to it that you may read it"
             sys.stderr.write(
                 f"warning: '{self.name}' can't be read; nothing is known of earlier moves\n"
-                "  the next `doit` moves it aside and compares what is in the stores\n"
+                f"  {what_next}\n"
             )
 
     def open_to_write(self) -> None:
@@ -151,6 +194,8 @@ class StateFile:
             StateError: It can't be written.
         """
         self.close()
+        if os.path.isdir(self.name):
+            self._move_aside()
         try:
             connection = self._connected()
         except DAMAGED as error:
@@ -164,8 +209,22 @@ class StateFile:
         """Tell whether *error* speaks of rights, room or another program, and not of damage."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_READONLY:
-            return not os.access(self.name, os.W_OK)
+            return self._is_for_writing()
         return code in CIRCUMSTANCES
+
+    def _is_for_writing(self) -> bool:
+        """Tell whether the file says that it may be written.
+
+        SQLite takes what it does not know for newer than itself, and only reads it: so does a
+        damaged byte look. All else that keeps it from writing lies around the file.
+        """
+        # https://www.sqlite.org/fileformat.html: the write version is at offset 18.
+        try:
+            with Path(self.name).open("rb") as opened:
+                header = opened.read(19)
+        except OSError:
+            return True
+        return len(header) < 19 or header[18] in (1, 2)
 
     def _connected(self) -> sqlite3.Connection:
         exists = os.path.exists(self.name) and os.path.getsize(self.name) > 0
@@ -173,8 +232,7 @@ class StateFile:
         try:
             if exists and not _is_ours(connection) and _has_tables(connection):
                 raise sqlite3.DatabaseError("not written by this version of hygge")
-            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                raise sqlite3.DatabaseError("malformed")
+            _check(connection)
             connection.execute("PRAGMA journal_mode=WAL")
             # NORMAL: a kill loses nothing, a power cut may lose the last commits, never the file.
             connection.execute("PRAGMA synchronous=NORMAL")
@@ -198,8 +256,19 @@ class StateFile:
         )
 
     def _error(self, what: str, error: sqlite3.Error) -> StateError:
+        name, folder = os.path.basename(self.name), Path(self.name).absolute().parent
+        if os.path.islink(self.name) and not os.path.exists(self.name):
+            what += f": it is a link to '{os.readlink(self.name)}', where no file can be"
+            hint = "make the folder that it leads to, or remove the link"
+            return StateError(f"'{name}' {what}", self.name, hint)
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        # Of what it could not write beside the file itself, SQLite tells no cause.
+        is_io = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+        if code == sqlite3.SQLITE_FULL or (is_io and room.free(folder) < ROOM):
+            told = f"no space left on the device: {room.amount(folder, ROOM)}"
+            return StateError(f"'{name}' {what}: {told}", self.name, "make room; then run again")
         hint = "see to it that there is room and that you may write there; then run again"
-        return StateError(f"'{os.path.basename(self.name)}' {what}: {error}", self.name, hint)
+        return StateError(f"'{name}' {what}: {error}", self.name, hint)
 
 
 def _connect(name: str, uri: bool = False) -> sqlite3.Connection:
@@ -224,6 +293,20 @@ def _is_ours(connection: sqlite3.Connection) -> bool:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return bool(application == APPLICATION_ID and version == FORMAT)
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Raise what is wrong with the file, if anything is."""
+    (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if verdict == "ok":
+        return
+    error = sqlite3.DatabaseError("malformed")
+    # A page that can't be read is told in words only, and is no damage done to the file.
+    code = re.search(r"error code[= ](\d+)", str(verdict))
+    if code is not None and int(code[1]) & 0xFF in CIRCUMSTANCES:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = int(code[1])
+    raise error
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:

@@ -16,10 +16,22 @@ import hygge
 FOLDER = Path(hygge.__file__).parent
 
 LAYERS = {
-    "word": {"errors", "redaction", "fingerprint", "document", "datatypes", "paths", "variables"},
+    "word": {
+        "errors",
+        "redaction",
+        "fingerprint",
+        "document",
+        "datatypes",
+        "durability",
+        "paths",
+        "room",
+        "transient",
+        "variables",
+    },
     "noun": {
         "project",
         "flow",
+        "handling",
         "partition",
         "receipt",
         "lock",
@@ -39,6 +51,8 @@ LAYERS = {
     },
     "port": {"registry", "homes", "stores"},
     "verb": {
+        "adoption",
+        "attempt",
         "blocking",
         "chain",
         "checks",
@@ -51,17 +65,21 @@ LAYERS = {
         "lineage",
         "move",
         "ownership",
+        "places",
         "plan",
         "prepared",
         "refusals",
         "removals",
+        "retrying",
         "run",
         "recorder",
         "selection",
         "shape",
         "share",
         "transform",
+        "trial",
         "verification",
+        "workers",
         "origin",
     },
     "edge": {
@@ -83,7 +101,7 @@ LAYERS = {
 }
 """Modules and packages of the design's section 4, from the bottom to the top."""
 
-HEAVY = {"polars", "pyarrow", "jsonschema", "rich", "watchfiles"}
+HEAVY = {"polars", "pyarrow", "jsonschema", "rich", "tenacity", "watchfiles"}
 
 SPEAKS_DOIT = {"tasks", "content_checker", "event_reporter", "own_tasks"}
 SPEAKS_DOIT |= {"reporter", "cli", "commands"}

@@ -239,7 +239,7 @@ def _damage(file: Path) -> str:
 
 
 def _misfit(opened: sqlite3.Connection) -> str:
-    names = ("application_id", "user_version", "quick_check(1)")
+    names = ("application_id", "user_version", "integrity_check(1)")
     mark, version, verdict = (opened.execute(f"PRAGMA {each}").fetchone()[0] for each in names)
     if mark != APPLICATION_ID:
         return "was not written by hygge"

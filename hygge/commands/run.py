@@ -20,6 +20,7 @@ from doit.runner import ERROR, FAILURE, MThreadRunner, Runner
 from doit.task import Task
 
 from hygge import github, tasks
+from hygge.commands.on_error import collects_all, failed_fast
 from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell
 from hygge.coordinator import Options
 from hygge.error_record import ErrorRecord, record
@@ -73,6 +74,11 @@ class Orderly:
             unknown = no_task(node.task.name, list(tasks_dict))
             self._handle_task_error(node, TaskFailed(str(unknown)))
             return False
+        failed = failed_fast(node.task, tasks.current.run)
+        if failed and not self.dep_manager.status_is_ignore(node.task):
+            self.reporter.get_status(node.task)
+            self._handle_task_error(node, UnmetDependency(failed))
+            return False
         if node.run_status == "run" and node.bad_deps:
             names = " ".join(bad.task.name for bad in node.bad_deps)
             self._handle_task_error(node, UnmetDependency(names))
@@ -85,14 +91,15 @@ class Orderly:
     def process_task_result(self, node: Any, base_fail: Any) -> None:
         """Also take a receipt that can't be written for a failure of its task."""
         try:
-            super().process_task_result(node, base_fail)  # type: ignore[misc]
+            with _sources_left_alone(node.task):
+                super().process_task_result(node, base_fail)  # type: ignore[misc]
         except HyggeError as error:
             self._handle_task_error(node, TaskFailed(str(error)))
         if isinstance(node.task, PartitionTask) and node.run_status == "successful":
             node.task.tell_success()
 
     def _handle_task_error(self, node: Any, base_fail: Any) -> None:
-        before = self.final_result
+        before, stopped = self.final_result, self._stopped
         if isinstance(base_fail, UnmetDependency) and node.bad_deps:
             names = dict.fromkeys(bad.task.name for bad in node.bad_deps)
             base_fail = UnmetDependency(", ".join(names))
@@ -107,6 +114,8 @@ class Orderly:
                 if github.is_here():
                     sys.stderr.write(github.annotation(str(base_fail.message)) + "\n")
         super()._handle_task_error(node, base_fail)  # type: ignore[misc]
+        if collects_all(node.task) or isinstance(base_fail, UnmetDependency):
+            self._stopped = stopped  # others go on, or what stopped them was something else
         if isinstance(base_fail, UnmetDependency):
             # What kept it from running was counted; doit makes an error of a failure here.
             self.final_result = before or FAILURE
@@ -342,6 +351,19 @@ def tell_left_out(flows: Sequence[FlowPlan], reporter: str) -> None:
         if flow.put_off and flow.prepared is not None:
             before = " and ".join(flow.prepared.upstream)
             stream.write(f"{flow.name}  left out: it waits for all of {before}\n")
+
+
+@contextlib.contextmanager
+def _sources_left_alone(task: Task) -> Iterator[None]:
+    """Keep doit from reading what a partition depends on once more: its receipt says it all."""
+    if not isinstance(task, PartitionTask):
+        yield
+        return
+    before, task.file_dep = task.file_dep, set()
+    try:
+        yield
+    finally:
+        task.file_dep = before
 
 
 @contextlib.contextmanager
