@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from hygge import document, schema
 from hygge.errors import ConfigError, UsageError, nearest
 from hygge.partition import natural
 
-MARKERS = ("dodo.py", "hygge.yml")
+SETTINGS = "hygge.yml"
+"""The file with a project's own settings, from the root."""
+
+MARKERS = ("dodo.py", SETTINGS)
 """Files whose folder is a project's root."""
 
 FLOWS = "flows"
@@ -33,11 +39,22 @@ class Project:
     """What flows without a file say, by name: those that were written in Python."""
     flows_dir: str = FLOWS
     """The folder with the flows, from the root or absolute."""
+    copies: Path | None = None
+    """Where what `copy` made is read instead of the files themselves; None where it is not."""
 
     @property
     def flows(self) -> Path:
         """The folder with the flows; absolute, need not be there."""
         return self.root / self.flows_dir
+
+    @property
+    def settings(self) -> Path:
+        """The file that hygge.yml is read from; need not be there."""
+        return (self.copies or self.root) / SETTINGS
+
+    @property
+    def _read_from(self) -> Path:
+        return self.flows if self.copies is None else self.copies / FLOWS
 
     def flow_files(self) -> Iterator[tuple[str, Path]]:
         """Yield (name, file) of every flow, sorted by name; for a given one, what stands for it.
@@ -73,7 +90,7 @@ class Project:
         """
         if flow in self.given:
             return
-        folder = self.flows / flow / "entities"
+        folder = self._read_from / flow / "entities"
         found: dict[str, Path] = {}
         files = (file for suffix in FLOW_SUFFIXES for file in folder.glob(f"*{suffix}"))
         for file in sorted(files, key=lambda file: natural(file.name)):
@@ -86,17 +103,40 @@ class Project:
 
     def _candidates(self) -> Iterator[Path]:
         for suffix in FLOW_SUFFIXES:
-            yield from self.flows.glob(f"*{suffix}")
-            yield from self.flows.glob(f"*/flow{suffix}")
+            yield from self._read_from.glob(f"*{suffix}")
+            yield from self._read_from.glob(f"*/flow{suffix}")
 
     def _nested(self, file: Path) -> bool:
-        return file.parent != self.flows
+        return file.parent != self._read_from
 
     def relative(self, path: Path) -> str:
-        """Return *path* as people write it: from the root, with forward slashes."""
+        """Return *path* as people write it: from the root, with forward slashes.
+
+        A copy is called what it is a copy of.
+        """
+        if self.copies is not None and path.is_relative_to(self._read_from):
+            path = self.flows / path.relative_to(self._read_from)
         return (
             path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
         )
+
+    def copy(self, into: Path) -> None:
+        """Copy hygge.yml, and the YAML of flows and entities, to the folder *into* for `keep`.
+
+        Raises:
+            OSError: A file can't be copied; some may have been.
+        """
+        entities = (self.flows.glob(f"*/entities/*{suffix}") for suffix in FLOW_SUFFIXES)
+        files = {
+            file: into / FLOWS / file.relative_to(self.flows)
+            for file in chain(self._candidates(), *entities)
+        }
+        if self.settings.is_file():
+            files[self.settings] = into / SETTINGS
+        into.mkdir(parents=True, exist_ok=True)
+        for file, copied in files.items():
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copied)
 
 
 def _file_of(given: document.Document) -> str:
@@ -118,6 +158,17 @@ _given: dict[Path, Mapping[str, document.Document]] = {}
 def give(root: Path, flows: Mapping[str, document.Document]) -> None:
     """Make *root* a project's root in this process, with *flows* beside those in its files."""
     _given[root.resolve()] = flows
+
+
+_kept: dict[Path, Path] = {}
+
+
+def keep(root: Path, copies: Path) -> None:
+    """Read the configuration of the project at *root* from *copies* in this process.
+
+    Messages name the files that were copied. Python is read from where it lies.
+    """
+    _kept[root.resolve()] = copies
 
 
 def find_root(start: Path) -> Path:
@@ -145,17 +196,18 @@ def load(root: Path) -> Project:
     Raises:
         ConfigError: hygge.yml is wrong.
     """
-    file = root / "hygge.yml"
-    given = _given.get(root, {})
-    if not file.is_file():
-        return Project(root, given=given)
-    settings = read_yaml(file, "hygge.yml")
+    project = Project(root, given=_given.get(root, {}), copies=_kept.get(root))
+    if not project.settings.is_file():
+        return project
+    settings = read_yaml(project.settings, SETTINGS)
     schema.check(settings, settings.values, "project")
-    return Project(root, settings.below("defaults"), given, _flows_dir(root, settings))
+    return dataclasses.replace(
+        project, defaults=settings.below("defaults"), flows_dir=_flows_dir(project, settings)
+    )
 
 
-def _flows_dir(root: Path, settings: document.Document) -> str:
-    """Return the folder with the flows, as *settings* name it.
+def _flows_dir(project: Project, settings: document.Document) -> str:
+    """Return the folder with the flows of *project*, as *settings* name it.
 
     Raises:
         ConfigError: It is not there, or is the root itself: a run would take every flow for gone.
@@ -163,7 +215,9 @@ def _flows_dir(root: Path, settings: document.Document) -> str:
     if "flows_dir" not in settings.values:
         return FLOWS
     written: str = os.path.normpath(settings.values["flows_dir"])
-    folder = root / written
+    if project.copies is not None:
+        return written
+    root, folder = project.root, project.root / written
     if not folder.is_dir():
         near = nearest(written, [each.name for each in root.iterdir() if each.is_dir()])
         hint = f"did you mean '{near}'?" if near else f"make it: mkdir -p {shlex.quote(written)}"

@@ -361,3 +361,30 @@ def test_reading_commands_show_the_rest_and_exit_with_3(project: ProjectFolder) 
     assert listed.out == (
         "bad    error: unknown key 'hoem' in flow\ngood   data/home/good -> data/store/good\n"
     )
+
+
+@pytest.mark.parametrize("words", [["plan"], ["info", "f:a\x1b[31m\nb"], ["dumpdb"]])
+def test_name_that_would_colour_a_terminal_or_break_a_line_is_escaped(
+    project: ProjectFolder, words: list[str]
+) -> None:
+    project.parquet("data/home/f/a\x1b[31m\nb.parquet")
+    project.flow("f", "home: data/home/f\nstore: data/store/f\n")
+    if words == ["dumpdb"]:
+        project.doit()
+    shown = project.doit(*words)
+
+    assert "f:a\\x1b[31m\\nb" in shown.out
+    assert "\x1b" not in shown.out
+    assert "\nb" not in shown.out
+
+
+def test_dumpdb_hides_secrets(project: ProjectFolder) -> None:
+    project.parquet("data/home/token-0815/a.parquet")
+    project.flow("f", "home: data/home/${API_TOKEN}\nstore: data/store/f\n")
+    project.doit(API_TOKEN="token-0815")
+    shown = project.doit("dumpdb", API_TOKEN="token-0815")
+    answer = project.doit("dumpdb", "--json", API_TOKEN="token-0815")
+
+    assert "data/home/***/a.parquet" in shown.out
+    assert "data/home/***/a.parquet" in answer.out
+    assert "token-0815" not in shown.out + answer.out

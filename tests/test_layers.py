@@ -16,7 +16,16 @@ import hygge
 FOLDER = Path(hygge.__file__).parent
 
 LAYERS = {
-    "word": {"errors", "redaction", "fingerprint", "document", "datatypes", "paths", "variables"},
+    "word": {
+        "errors",
+        "own_words",
+        "redaction",
+        "fingerprint",
+        "document",
+        "datatypes",
+        "paths",
+        "variables",
+    },
     "noun": {
         "project",
         "flow",
@@ -72,6 +81,7 @@ LAYERS = {
         "own_tasks",
         "reporter",
         "live",
+        "outlet",
         "cli",
         "commands",
         "templates",

@@ -17,7 +17,8 @@ class Clean(Telling, doit.cmd_clean.Clean):  # type: ignore[misc]
     def _execute(self, **options: Any) -> None:
         if tasks.current.plan is not None:
             self.dep_manager.backend.kept = frozenset()
-            self.dep_manager.backend.begin()
+            if not options["dryrun"]:
+                self.dep_manager.backend.begin()
             options["pos_args"] = expanded(options["pos_args"] or [], self.task_list)
         super()._execute(**options)
 

@@ -15,6 +15,7 @@ import doit.cmd_info
 from hygge import tasks
 from hygge.commands.reading import JSON_OPTION, Answer, Opened, envelope, open_project
 from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell, told
+from hygge.commands.terminal import printable
 from hygge.estimate import rows_of
 from hygge.plan import Decision, FlowPlan
 from hygge.redaction import hide
@@ -84,7 +85,7 @@ class Info(Telling, doit.cmd_info.Info):  # type: ignore[misc]
             sys.stdout.write(envelope("info", Answer(data, (), status, code, errors)) + "\n")
             return code
         for line in (line for each in found for line in _lines(each)):
-            sys.stdout.write(hide(line) + "\n")
+            sys.stdout.write(line + "\n")
         for error in errors:
             tell(error)
         return code
@@ -102,7 +103,7 @@ class Info(Telling, doit.cmd_info.Info):  # type: ignore[misc]
         for name in names:
             found = _about(name, tasks.current.plan.flows, self.dep_manager.backend)
             for line in (line for each in found for line in _lines(each)):
-                self.outstream.write(hide(line) + "\n")
+                self.outstream.write(line + "\n")
             codes += [STALE for each in found if each.stale]
             if not found:
                 codes.append(int(super()._execute(**{**options, "pos_args": [name]})))
@@ -137,7 +138,8 @@ def _flow(plan: FlowPlan, state: State) -> About:
 
 def _lines(about: About) -> Iterator[str]:
     yield ""
-    yield from _flow_lines(about) if about.whole else _partition_lines(about)
+    lines = _flow_lines(about) if about.whole else _partition_lines(about)
+    yield from (printable(hide(line)) for line in lines)
 
 
 def _flow_lines(about: About) -> Iterator[str]:
@@ -146,7 +148,7 @@ def _flow_lines(about: About) -> Iterator[str]:
     flow, stale = prepared.flow, about.stale
     yield about.plan.name
     if flow.description:
-        yield from ("", flow.description)
+        yield from ("", *hide(flow.description).splitlines())
     yield ""
     yield f"written in : {flow.file}"
     yield f"home       : {flow.home.values['path']}"

@@ -11,6 +11,7 @@ from typing import Any
 from hygge import estimate
 from hygge.commands.reading import JSON_OPTION, Answer, Opened, Reading
 from hygge.commands.telling import NOTHING_STARTED, no_task
+from hygge.commands.terminal import printable
 from hygge.estimate import Expected
 from hygge.plan import Decision, FlowPlan
 from hygge.reporter import amount_of_bytes
@@ -122,7 +123,8 @@ class Plan(Reading):
             status, code = "error", NOTHING_STARTED
         else:
             status, code = "stale" if is_stale else "ok", STALE if params["check"] * is_stale else 0
-        return Answer(found.to_json(), _lines(found), status, code, problems)
+        lines = map(printable, _lines(found))
+        return Answer(found.to_json(), lines, status, code, problems)
 
 
 def _foreseen(plans: Sequence[FlowPlan], names: list[str], opened: Opened) -> Foreseen:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import doit.cmd_base
+from doit.exceptions import InvalidDodoFile
 
 from hygge import redaction, tasks
 from hygge.commands.envelope import JSON_OPTION, Answer, diagnostic, envelope
 from hygge.commands.telling import NOTHING_STARTED, Entering, tell, told
 from hygge.coordinator import Coordinator, Options
-from hygge.errors import HyggeError
+from hygge.errors import HyggeError, UsageError
 from hygge.fingerprint import ContentHashes
 from hygge.project import Project
 from hygge.state import State
@@ -53,10 +54,18 @@ class Reading(Entering, doit.cmd_base.DoitCmdBase, ABC):  # type: ignore[misc]
         """Write the answer; return its exit code."""
         return told(functools.partial(self._answered, params, args))
 
+    def _set_up(self, params: Any) -> None:
+        try:
+            self.loader.setup(params)
+        except InvalidDodoFile as error:
+            what = str(error).partition("\n")[0].rstrip(".")
+            hint = "go to your project's folder, or name its dodo.py: -f FILE"
+            raise UsageError(what, hint=hint) from error
+
     def _answered(self, params: Any, args: list[str]) -> int:
         wants_json = params["json"]
         try:
-            self.loader.setup(params)
+            self._set_up(params)
             answer = self.answer(open_project(self.loader, params), params, args)
             if not wants_json:
                 for line in answer.lines:
