@@ -47,6 +47,7 @@ class EventLog:
         self._lock = threading.Lock()
         self._waiting: list[bytes] = []
         self._open: IO[bytes] | None = None
+        self._torn = False
 
     @property
     def is_open(self) -> bool:
@@ -62,8 +63,9 @@ class EventLog:
             if self._open is None:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
                 self._open = self.file.open("ab", buffering=0)
-                self._open.write(b"".join(self._waiting))
+                waiting = b"".join(self._waiting)
                 self._waiting.clear()
+                self._torn = self._open.write(waiting) < len(waiting)
 
     def emit(self, type_: str, step: str | None = None, level: str = "INFO", **data: Any) -> None:
         """Append one event; if the log is open it is with the operating system on return."""
@@ -88,8 +90,10 @@ class EventLog:
         if self._open is None:
             self._waiting.append(line)
             return
+        # A disk that was full may have taken half of the last line; this one begins anew.
+        line = b"\n" + line if self._torn else line
         with contextlib.suppress(OSError):
-            self._open.write(line)
+            self._torn = self._open.write(line) < len(line)
 
     def close(self) -> None:
         """Close the file."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -16,11 +17,12 @@ from typing import Any
 import pytest
 from conftest import DODO, MANIFEST, ProjectFolder
 
-from hygge import schema
+from hygge import run_log, schema
 from hygge.board import data as board_data
 from hygge.board import history, layout
 from hygge.error_record import record
 from hygge.errors import CheckFailed, HomeError
+from hygge.events import EventLog
 from hygge.own_words import OWN_WORDS
 from hygge.redaction import SHORTEST
 
@@ -382,3 +384,22 @@ def _words(part: Any) -> Iterator[str]:
         part = list(part.values())
     for each in part if isinstance(part, list) else ():
         yield from _words(each)
+
+
+def test_line_that_was_cut_off_by_a_full_disk_costs_no_other(tmp_path: Path) -> None:
+    log = EventLog(tmp_path, "run")
+    log.open()
+    log.emit("step.started", "f:1", reason="new")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log.file.stat().st_size + 20, hard))
+    try:
+        log.emit("step.started", "f:2", reason="new")
+        log.emit("step.started", "f:3", reason="new")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    log.emit("step.started", "f:4", reason="new")
+    log.close()
+    read = run_log.read(log.file)
+
+    assert [event["step"] for event in read.events] == ["f:1", "f:4"]
+    assert read.broken == 1

@@ -353,6 +353,20 @@ def test_nothing_of_a_broken_configuration_is_used_but_all_of_the_last_good_one(
     assert pl.read_parquet_schema(project.root / "data/s/users/b.parquet").names() == ["name"]
 
 
+def test_a_flow_that_can_not_be_copied_is_broken_like_any_other(
+    project: ProjectFolder, watch: Callable[..., Watching]
+) -> None:
+    project.months()
+    begun = watch()
+    (project.root / "flows/other.yml").symlink_to("nowhere.yml")
+    begun.until_waiting()
+    project.parquet("data/home/flights/2013-02.parquet", rows=1)
+    begun.until_waiting()
+
+    assert begun.moved == [3, 1]
+    assert "error: can't be read: No such file or directory\n  at flows/other.yml\n" in begun.err
+
+
 def test_errors_of_a_run_by_the_last_good_configuration_name_the_files_themselves(
     project: ProjectFolder, watch: Callable[..., Watching]
 ) -> None:
