@@ -45,6 +45,7 @@ class Progress(Protocol):
     moved: int
     unchanged: int
     failed: int
+    not_run: int
     removed: int
     rows: int
     bytes: int
@@ -199,7 +200,7 @@ def _flow_of(task: str) -> str:
 
 
 def _done(flow: Progress) -> int:
-    return flow.moved + flow.removed + flow.failed
+    return flow.moved + flow.removed + flow.failed + flow.not_run
 
 
 def _rounded(seconds: float) -> str:

@@ -128,25 +128,40 @@ class Plan(Reading):
 
 
 def _foreseen(plans: Sequence[FlowPlan], names: list[str], opened: Opened) -> Foreseen:
+    before = _before(plans, names)
     steps, ignored, total = [], 0, 0
     for plan in plans:
         rate = estimate.rates(plan)
         for decision in plan.decisions:
-            if names and not any(_stands_for(name, plan.name, decision.task) for name in names):
+            is_asked = not names or _is_named(decision.task, plan.name, names)
+            is_stale = decision.reason is not None
+            if not is_asked and not (is_stale and plan.name in before):
                 continue
             total += 1
             if opened.state.get(decision.task, "ignore:"):
                 ignored += 1
-            elif decision.reason is not None:
+            elif is_stale:
                 steps.append(Step(plan.name, decision, estimate.expected(decision, rate)))
     asked = [name.partition(":")[0] for name in names]
     waiting = [
         plan
         for plan in plans
-        if plan.waits_for and (not names or any(_is_flow(name, plan.name) for name in asked))
+        if plan.waits_for
+        and (not names or plan.name in before or any(_is_flow(name, plan.name) for name in asked))
     ]
     broken = [plan.name for plan in plans if plan.error is not None]
     return Foreseen(steps, waiting, broken, ignored, total)
+
+
+def _before(plans: Sequence[FlowPlan], names: list[str]) -> set[str]:
+    """Return the flows that a run of *names* brings up to date first."""
+    asked = [name.partition(":")[0] for name in names]
+    mine = (p.prepared for p in plans if any(_is_flow(name, p.name) for name in asked))
+    return {each for prepared in mine if prepared is not None for each in prepared.ancestors}
+
+
+def _is_named(task: str, flow: str, names: list[str]) -> bool:
+    return any(_stands_for(name, flow, task) for name in names)
 
 
 def _check_names(names: list[str], plans: Sequence[FlowPlan]) -> None:
