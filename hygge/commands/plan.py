@@ -191,7 +191,8 @@ def _lines(found: Foreseen) -> Iterator[str]:
     rows = [row for _, group in groups for row in _rows(list(group))]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
     for task, action, size, reason in rows:
-        yield f"{task:<{widths[0]}}  {action:<{widths[1]}}  {size:>{widths[2]}}  {reason}"
+        amount = f"  {size:>{widths[2]}}" if widths[2] else ""
+        yield f"{task:<{widths[0]}}  {action:<{widths[1]}}{amount}  {reason}"
     for plan in found.waiting:
         has = "has" if len(plan.waits_for) == 1 else "have"
         before = " and ".join(plan.waits_for)
@@ -219,6 +220,8 @@ def _rows(group: list[Step]) -> list[tuple[str, str, str, str]]:
 
 
 def _size(steps: Sequence[Step]) -> str:
+    if all(step.action == "remove" for step in steps):
+        return ""
     return amount_of_bytes(sum(step.expected.bytes for step in steps))
 
 
