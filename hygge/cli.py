@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,9 @@ from pathlib import Path
 
 from doit.doit_cmd import DoitMain
 
-from hygge import __version__
+from hygge import __version__, outlet
+from hygge.commands.envelope import Answer, envelope
+from hygge.commands.telling import NOTHING_STARTED, told
 from hygge.errors import HyggeError, UsageError
 from hygge.project import find_root
 from hygge.tasks import ProjectLoader
@@ -23,7 +26,8 @@ WHERE_ONE_IS = ("init",)
 
 def main() -> None:
     """Run the command on the command line; exit with its code."""
-    sys.exit(_main(sys.argv[1:]))
+    outlet.open_streams()
+    sys.exit(told(functools.partial(_main, sys.argv[1:])))
 
 
 def _main(arguments: list[str]) -> int:
@@ -34,8 +38,12 @@ def _main(arguments: list[str]) -> int:
     try:
         folder = _folder(arguments)
     except HyggeError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 3
+        if "--json" not in arguments:
+            raise
+        answer = Answer({}, status="error", code=NOTHING_STARTED, problems=[error])
+        command = next((word for word in arguments if not word.startswith("-")), "run")
+        sys.stdout.write(envelope(command, answer) + "\n")
+        return answer.code
     os.chdir(folder)
     loader = None if (folder / "dodo.py").is_file() else ProjectLoader()
     result = DoitMain(loader).run(arguments)

@@ -25,6 +25,10 @@ from collections.abc import Iterable, Iterator
 
 from hygge import redaction
 
+# Lines of ours are indented; a line break in a name must not begin one of its own.
+_CONTROL = re.compile(
+    r"\n(?! )|[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
 _PLACE = re.compile(r"(?P<file>\S.*?):(?P<line>\d+):(?P<column>\d+)  ")
 
 
@@ -66,7 +70,7 @@ class HyggeError(Exception):
         return (match["file"], int(match["line"]), int(match["column"])) if match else None
 
     def __str__(self) -> str:
-        lines = [self.what]
+        lines = [_CONTROL.sub(lambda match: repr(match[0])[1:-1], self.what)]
         if self.where:
             lines.append("  at " + self.where)
         if self.hint:

@@ -23,16 +23,19 @@ BAR = 12
 """How many letters a bar has."""
 
 COLUMNS = (
-    Column("flow", least=24),
-    Column("bar", leaves=2),
-    Column("moved", is_number=True),
-    Column("rows", is_number=True, leaves=4),
-    Column("bytes", is_number=True, leaves=3),
-    Column("rate", is_number=True, leaves=5),
-    Column("left", is_number=True, leaves=1),
-    Column("now", least=12, leaves=6),
+    Column("", least=24),
+    Column("", leaves=2),
+    Column("", is_number=True),
+    Column("", is_number=True, leaves=4),
+    Column("", is_number=True, leaves=3),
+    Column("", is_number=True, leaves=5),
+    Column("", is_number=True, leaves=1),
+    Column("", least=12, leaves=6),
 )
-"""In the order of the line; where there is no room, the highest ``leaves`` is left out first."""
+"""Flow, bar, done, rows, bytes, rate, what is left, and the partition that is being moved.
+
+Where there is no room, the one with the highest ``leaves`` is left out first.
+"""
 
 
 class Progress(Protocol):
@@ -42,6 +45,7 @@ class Progress(Protocol):
     moved: int
     unchanged: int
     failed: int
+    not_run: int
     removed: int
     rows: int
     bytes: int
@@ -196,7 +200,7 @@ def _flow_of(task: str) -> str:
 
 
 def _done(flow: Progress) -> int:
-    return flow.moved + flow.removed + flow.failed
+    return flow.moved + flow.removed + flow.failed + flow.not_run
 
 
 def _rounded(seconds: float) -> str:

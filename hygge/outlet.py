@@ -91,5 +91,10 @@ def open_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+    if isinstance(sys.stdout, io.TextIOWrapper) and _is_narrow(sys.stdout):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _is_narrow(stream: io.TextIOWrapper) -> bool:
+    """Tell whether there are letters that *stream* would not take."""
+    return stream.errors == "strict" or stream.encoding.lower().replace("-", "") != "utf8"

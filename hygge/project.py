@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from hygge import document, schema
 from hygge.errors import ConfigError, UsageError, nearest
 from hygge.partition import natural
 
-MARKERS = ("dodo.py", "hygge.yml")
+SETTINGS = "hygge.yml"
+"""The file with a project's own settings, from the root."""
+
+MARKERS = ("dodo.py", SETTINGS)
 """Files whose folder is a project's root."""
 
 FLOWS = "flows"
@@ -38,11 +44,22 @@ class Project:
     """The folder with the flows, from the root or absolute."""
     durable: bool = False
     """Whether a run waits for the disk after each file that it puts into place."""
+    copies: Path | None = None
+    """Where what `copy` made is read instead of the files themselves; None where it is not."""
 
     @property
     def flows(self) -> Path:
         """The folder with the flows; absolute, need not be there."""
         return self.root / self.flows_dir
+
+    @property
+    def settings(self) -> Path:
+        """The file that hygge.yml is read from; need not be there."""
+        return (self.copies or self.root) / SETTINGS
+
+    @property
+    def _read_from(self) -> Path:
+        return self.flows if self.copies is None else self.copies / FLOWS
 
     def flow_files(self) -> Iterator[tuple[str, Path]]:
         """Yield (name, file) of every flow, sorted by name; for a given one, what stands for it.
@@ -79,7 +96,7 @@ class Project:
         """
         if flow in self.given:
             return
-        folder = self.flows / flow / "entities"
+        folder = self._read_from / flow / "entities"
         self._check_listable(folder)
         found: dict[str, Path] = {}
         files = (file for suffix in FLOW_SUFFIXES for file in folder.glob(f"*{suffix}"))
@@ -92,12 +109,12 @@ class Project:
         yield from found.items()
 
     def _candidates(self) -> Iterator[Path]:
-        self._check_listable(self.flows)
-        for folder in self.flows.glob("*/"):
+        self._check_listable(self._read_from)
+        for folder in self._read_from.glob("*/"):
             self._check_listable(folder)
         for suffix in FLOW_SUFFIXES:
-            yield from self.flows.glob(f"*{suffix}")
-            yield from self.flows.glob(f"*/flow{suffix}")
+            yield from self._read_from.glob(f"*{suffix}")
+            yield from self._read_from.glob(f"*/flow{suffix}")
 
     def _check_listable(self, folder: Path) -> None:
         """Refuse *folder* if it is there but its files can't be seen."""
@@ -112,13 +129,36 @@ class Project:
             raise ConfigError(what, shown, "see to it that you may read it") from error
 
     def _nested(self, file: Path) -> bool:
-        return file.parent != self.flows
+        return file.parent != self._read_from
 
     def relative(self, path: Path) -> str:
-        """Return *path* as people write it: from the root, with forward slashes."""
+        """Return *path* as people write it: from the root, with forward slashes.
+
+        A copy is called what it is a copy of.
+        """
+        if self.copies is not None and path.is_relative_to(self._read_from):
+            path = self.flows / path.relative_to(self._read_from)
         return (
             path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
         )
+
+    def copy(self, into: Path) -> None:
+        """Copy hygge.yml, and the YAML of flows and entities, to the folder *into* for `keep`.
+
+        Raises:
+            OSError: A file can't be copied; some may have been.
+        """
+        entities = (self.flows.glob(f"*/entities/*{suffix}") for suffix in FLOW_SUFFIXES)
+        files = {
+            file: into / FLOWS / file.relative_to(self.flows)
+            for file in chain(self._candidates(), *entities)
+        }
+        if self.settings.is_file():
+            files[self.settings] = into / SETTINGS
+        into.mkdir(parents=True, exist_ok=True)
+        for file, copied in files.items():
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copied)
 
 
 def _file_of(given: document.Document) -> str:
@@ -140,6 +180,17 @@ _given: dict[Path, Mapping[str, document.Document]] = {}
 def give(root: Path, flows: Mapping[str, document.Document]) -> None:
     """Make *root* a project's root in this process, with *flows* beside those in its files."""
     _given[root.resolve()] = flows
+
+
+_kept: dict[Path, Path] = {}
+
+
+def keep(root: Path, copies: Path) -> None:
+    """Read the configuration of the project at *root* from *copies* in this process.
+
+    Messages name the files that were copied. Python is read from where it lies.
+    """
+    _kept[root.resolve()] = copies
 
 
 def find_root(start: Path) -> Path:
@@ -167,18 +218,21 @@ def load(root: Path) -> Project:
     Raises:
         ConfigError: hygge.yml is wrong.
     """
-    file = root / "hygge.yml"
-    given = _given.get(root, {})
-    if not file.is_file():
-        return Project(root, given=given)
-    settings = read_yaml(file, "hygge.yml")
+    project = Project(root, given=_given.get(root, {}), copies=_kept.get(root))
+    if not project.settings.is_file():
+        return project
+    settings = read_yaml(project.settings, SETTINGS)
     schema.check(settings, settings.values, "project")
-    flows_dir, durable = _flows_dir(root, settings), settings.values.get("durable", False)
-    return Project(root, settings.below("defaults"), given, flows_dir, durable)
+    return dataclasses.replace(
+        project,
+        defaults=settings.below("defaults"),
+        flows_dir=_flows_dir(project, settings),
+        durable=settings.values.get("durable", False),
+    )
 
 
-def _flows_dir(root: Path, settings: document.Document) -> str:
-    """Return the folder with the flows, as *settings* name it.
+def _flows_dir(project: Project, settings: document.Document) -> str:
+    """Return the folder with the flows of *project*, as *settings* name it.
 
     Raises:
         ConfigError: It is not there, or is the root itself: a run would take every flow for gone.
@@ -186,7 +240,9 @@ def _flows_dir(root: Path, settings: document.Document) -> str:
     if "flows_dir" not in settings.values:
         return FLOWS
     written: str = os.path.normpath(settings.values["flows_dir"])
-    folder = root / written
+    if project.copies is not None:
+        return written
+    root, folder = project.root, project.root / written
     if not folder.is_dir():
         near = nearest(written, [each.name for each in root.iterdir() if each.is_dir()])
         hint = f"did you mean '{near}'?" if near else f"make it: mkdir -p {shlex.quote(written)}"

@@ -32,6 +32,8 @@ class Totals:
     moved: int = 0
     unchanged: int = 0
     failed: int = 0
+    not_run: int = 0
+    """Kept back because one before them failed."""
     removed: int = 0
     """Partitions whose source is gone."""
     ignored: int = 0
@@ -108,25 +110,28 @@ class Reporter:
                 else:
                     totals.removed += 1
         if isinstance(task.action, RemoveAction):
-            self._line(f"{task.name}  removed{reason}")
+            self._line(f"{printable(task.name)}  removed{printable(reason)}")
         elif task.action.moved is not None:
-            self._line(f"{task.name}  moved  {_amount(task.action.moved)}{reason}")
+            told = f"{_amount(task.action.moved)}{reason}"
+            self._line(f"{printable(task.name)}  moved  {printable(told)}")
             for note in task.action.moved.notes:
-                self._line(f"{task.name}  warning: {note}")
+                self._line(f"{printable(task.name)}  warning: {printable(note)}")
         self._done(task)
 
     def add_failure(self, task: Task, fail: BaseFail) -> None:
         """Show what went wrong with *task*, and what to do."""
         if isinstance(task, GroupTask) or not fail.report:
             return
+        mine = [self.flows[task.subtask_of]] if isinstance(task, PartitionTask) else []
+        kept_back = isinstance(fail, UnmetDependency)
         with self._lock:
-            self.totals.failed += 1
-            if isinstance(task, PartitionTask):
-                self.flows[task.subtask_of].failed += 1
-        if isinstance(fail, UnmetDependency):
-            self._line(f"{task.name}  not run: {fail.message} failed")
+            for totals in (self.totals, *mine):
+                totals.not_run += kept_back
+                totals.failed += not kept_back
+        if kept_back:
+            self._line(f"{printable(task.name)}  not run: {printable(fail.message)} failed")
         else:
-            self._line(f"{task.name}  failed\n{_explained(fail)}")
+            self._line(f"{printable(task.name)}  failed\n{_explained(fail)}")
         self._done(task)
 
     def skip_uptodate(self, task: Task) -> None:
@@ -190,12 +195,14 @@ class Reporter:
             parts.append(f"{_partitions(totals.removed)} removed")
         if totals.failed:
             parts.append(f"{totals.failed} failed")
+        if totals.not_run:
+            parts.append(f"{totals.not_run} not run")
         if totals.unchanged:
             parts.append(f"{totals.unchanged:,} up to date")
         if totals.ignored:
             parts.append(f"{totals.ignored:,} ignored")
         if totals.failed:
-            left = stale - done - totals.failed - totals.ignored
+            left = stale - done - totals.failed - totals.not_run - totals.ignored
             if left > 0:
                 parts.append(f"{left:,} not tried (`doit --continue` goes on after a failure)")
             return f"{', '.join(parts)}. What failed is tried again by the next `doit`."

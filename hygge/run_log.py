@@ -28,6 +28,8 @@ class Log:
     """Whether the last line is cut off, as a kill leaves it."""
     size: int = 0
     """Bytes that were read."""
+    unreadable: str = ""
+    """Why nothing could be read; empty if it could, or if there is no log."""
 
 
 def read(file: Path) -> Log:
@@ -92,8 +94,15 @@ def event_of(line: bytes) -> dict[str, Any] | None:
 
 
 def parsed(raw: bytes) -> Any:
-    """Return what the JSON in *raw* says, as text that can be written again."""
-    value = json.loads(raw.decode("utf-8", "replace"))
+    """Return what the JSON in *raw* says, as text that can be written again.
+
+    Raises:
+        ValueError: It is none, or none that anybody could have meant.
+    """
+    try:
+        value = json.loads(raw.decode("utf-8", "replace"))
+    except RecursionError as error:
+        raise ValueError("too deep") from error
     if b"\\ud" in raw or b"\\uD" in raw:
         # Half a character, of a file's name that is no text; no stream would take it.
         text = json.dumps(value, ensure_ascii=False)

@@ -168,8 +168,10 @@ class RunFolder:
         """Return what could be read of the events; nothing where there are none."""
         try:
             return run_log.read(self.folder / "events.jsonl")
-        except OSError:
+        except FileNotFoundError:
             return Log(())
+        except OSError as error:
+            return Log((), unreadable=str(error.strerror))
 
     def _log_size(self) -> int:
         try:
@@ -182,7 +184,12 @@ class RunFolder:
         return self.log().events
 
     def log_warnings(self, log: Log) -> list[str]:
-        """Return a warning if *log* has lines that are no events, beside one cut off at its end."""
+        """Return a warning if *log* can't be read, or has lines that are no events.
+
+        One that is cut off at its end is what a kill leaves.
+        """
+        if log.unreadable:
+            return [f"'{FOLDER}/{self.id}/events.jsonl' can't be read ({log.unreadable})"]
         if not log.broken:
             return []
         lines = f"{log.broken:,} lines are left out, they can't be read"

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -161,17 +161,17 @@ class StateFile:
         """Open the file as it is; return False if there is nothing to be read."""
         if not os.path.exists(self.name):
             return False
-        for mode in ("mode=ro", "mode=ro&immutable=1"):  # the second: a folder without write access
+        for opened in READERS:
             try:
-                uri = f"{Path(self.name).absolute().as_uri()}?{mode}"
-                connection = _connect(uri, uri=True)
+                connection = opened(self.name)
             except DAMAGED:
                 continue
             with contextlib.suppress(*DAMAGED):
-                if _is_ours(connection):
+                if connection is not None and _is_ours(connection):
                     self._use(connection, reading_only=True)
                     return True
-            connection.close()
+            if connection is not None:
+                connection.close()
         if os.path.getsize(self.name) > 0:
             self._warn_unreadable()
         return False
@@ -197,7 +197,7 @@ class StateFile:
         if os.path.isdir(self.name):
             self._move_aside()
         try:
-            connection = self._connected()
+            connection = self._connected_despite_others()
         except DAMAGED as error:
             if isinstance(error, sqlite3.Error) and self._is_circumstance(error):
                 raise self._error("can't be written", error) from error
@@ -205,9 +205,18 @@ class StateFile:
             connection = self._connected()
         self._use(connection, reading_only=False)
 
+    def _connected_despite_others(self) -> sqlite3.Connection:
+        try:
+            return self._connected()
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_READONLY:
+                raise
+            # The files beside it were somebody else's; where they held nothing they are gone now.
+            return self._connected()
+
     def _is_circumstance(self, error: sqlite3.Error) -> bool:
         """Tell whether *error* speaks of rights, room or another program, and not of damage."""
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        code = _code(error)
         if code == sqlite3.SQLITE_READONLY:
             return self._is_for_writing()
         return code in CIRCUMSTANCES
@@ -271,11 +280,63 @@ class StateFile:
         return StateError(f"'{name}' {what}: {error}", self.name, hint)
 
 
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 def _connect(name: str, uri: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(name, uri=uri, check_same_thread=False, timeout=30)
     # A byte that is no UTF-8 must not cost all rows: the sum of its own row tells.
     connection.text_factory = lambda text: text.decode("utf-8", "replace")
     return connection
+
+
+def _copied(name: str) -> sqlite3.Connection | None:
+    """Return a connection to a copy in memory of what nobody is writing to, else None.
+
+    SQLite leaves two files beside one that it reads, which keep out everybody who may not write
+    them: not even the next run of whom the project belongs to could.
+    """
+    before = _quiet(name)
+    if before is None or not hasattr(sqlite3.Connection, "deserialize"):
+        return None
+    try:
+        data = bytearray(Path(name).read_bytes())
+    except OSError:
+        return None
+    if _quiet(name) != before:
+        return None
+    # https://www.sqlite.org/fileformat.html: 2 says that there is a log, and a copy has none.
+    if data[18:20] == b"\x02\x02":
+        data[18:20] = b"\x01\x01"
+    connection = _connect(":memory:")
+    connection.deserialize(bytes(data))
+    return connection
+
+
+def _quiet(name: str) -> tuple[int, int, int] | None:
+    """Return what tells whether the file has changed; None where its log holds something."""
+    try:
+        if os.path.exists(f"{name}-wal") and os.path.getsize(f"{name}-wal"):
+            return None
+        stat = os.stat(name)
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _shared(name: str) -> sqlite3.Connection:
+    """Return a connection that reads the log too, while a run goes on or after it was killed."""
+    return _connect(f"{Path(name).absolute().as_uri()}?mode=ro", uri=True)
+
+
+def _unchanging(name: str) -> sqlite3.Connection:
+    """Return a connection for a folder without write access."""
+    return _connect(f"{Path(name).absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+
+
+READERS: Sequence[Callable[[str], sqlite3.Connection | None]] = (_copied, _shared, _unchanging)
+"""What opens a file to read it, one after the other until one can."""
 
 
 def is_state(file: Path) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 
 import pytest
-from conftest import ProjectFolder
+from conftest import DODO, ProjectFolder
 from test_survival import receipts
 
 Prepare = Callable[[ProjectFolder], object]
@@ -361,3 +362,60 @@ def test_reading_commands_show_the_rest_and_exit_with_3(project: ProjectFolder) 
     assert listed.out == (
         "bad    error: unknown key 'hoem' in flow\ngood   data/home/good -> data/store/good\n"
     )
+
+
+@pytest.mark.parametrize("words", [["plan"], ["info", "f:a\x1b[31m\nb"], ["dumpdb"]])
+def test_name_that_would_colour_a_terminal_or_break_a_line_is_escaped(
+    project: ProjectFolder, words: list[str]
+) -> None:
+    project.parquet("data/home/f/a\x1b[31m\nb.parquet")
+    project.flow("f", "home: data/home/f\nstore: data/store/f\n")
+    if words == ["dumpdb"]:
+        project.doit()
+    shown = project.doit(*words)
+
+    assert "f:a\\x1b[31m\\nb" in shown.out
+    assert "\x1b" not in shown.out
+    assert "\nb" not in shown.out
+
+
+def test_dumpdb_hides_secrets(project: ProjectFolder) -> None:
+    project.parquet("data/home/token-0815/a.parquet")
+    project.flow("f", "home: data/home/${API_TOKEN}\nstore: data/store/f\n")
+    project.doit(API_TOKEN="token-0815")
+    shown = project.doit("dumpdb", API_TOKEN="token-0815")
+    answer = project.doit("dumpdb", "--json", API_TOKEN="token-0815")
+
+    assert "data/home/***/a.parquet" in shown.out
+    assert "data/home/***/a.parquet" in answer.out
+    assert "token-0815" not in shown.out + answer.out
+
+
+@pytest.mark.parametrize("command", ["list", "info", "plan", "why", "verify"])
+@pytest.mark.parametrize("name", ["flihgts", "flights:2013-09"])
+def test_unknown_name_is_answered_in_json_where_that_is_asked_for(
+    project: ProjectFolder, command: str, name: str
+) -> None:
+    project.months(2)
+    project.doit()
+    answered = project.doit(command, "--json", name)
+    answer = json.loads(answered.out)
+
+    assert (answered.code, answered.err) == (3, "")
+    assert (answer["command"], answer["status"], answer["data"]) == (command, "error", {})
+    assert [each["what"] for each in answer["diagnostics"]] == [f"no task '{name}'"]
+
+
+def test_info_answers_in_json_of_a_task_of_ones_own_too(project: ProjectFolder) -> None:
+    project.months(1)
+    own = "\ndef task_mine():\n    return {'actions': ['true'], 'targets': ['made']}\n"
+    project.write("dodo.py", DODO + own)
+    answered = project.doit("info", "--json", "mine", "flights:2013-01")
+    answer = json.loads(answered.out)
+
+    assert (answered.code, answered.err, answer["status"]) == (1, "", "stale")
+    assert [(each["name"], each["kind"], each["status"]) for each in answer["data"]["tasks"]] == [
+        ("mine", "task", "stale"),
+        ("flights:2013-01", "partition", "stale"),
+    ]
+    assert answer["data"]["tasks"][0]["targets"] == ["made"]

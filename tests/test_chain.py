@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -211,7 +212,7 @@ class TestFailure:
 
         assert result.code == 1
         assert "b:2  not run: a:2 failed" in result.out
-        assert (result.moved, result.counts["failed"]) == (4, 2)
+        assert (result.moved, result.counts["failed"]) == (4, 1)
         assert identity(project.root / "data/store/b/2.parquet") == before
 
     def test_partition_that_never_was_keeps_no_other_back(self, project: ProjectFolder) -> None:
@@ -583,3 +584,16 @@ def test_result_of_a_join_is_the_same_bytes_each_time(project: ProjectFolder) ->
         digests.append(project.digest())
 
     assert digests[1:] == digests[:1] * 3
+
+
+def test_plan_of_a_flow_shows_what_is_moved_before_it(project: ProjectFolder) -> None:
+    # It showed the flow alone, and the run moved more.
+    project.months(1)
+    project.flow("whole", "home: {path: data/store/flights, partition: all}\nstore: data/store/all")
+    project.flow("other", "home: data/home/flights\nstore: data/store/other\n")
+    planned = json.loads(project.doit("plan", "--json", "whole").out)["data"]
+    moved = re.findall(r"^(\S+)  moved", project.doit("whole").out, re.MULTILINE)
+
+    assert [each["task"] for each in planned["partitions"]] == ["flights:2013-01"]
+    assert [each["flow"] for each in planned["waiting"]] == ["whole"]
+    assert moved == ["flights:2013-01", "whole:all"]

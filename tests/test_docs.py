@@ -64,7 +64,7 @@ VOLATILE = (
     (re.compile(r"content [0-9a-f]{8} -> [0-9a-f]{8}"), "content"),
     (re.compile(r"[\d,]+ -> [\d,]+ bytes"), "bytes"),
     (re.compile(r"\b\d+(\.\d+)?(B|kB|MB|GB)\b"), "SIZE"),
-    (re.compile(r'"(size_bytes|seconds)": [\d.]+'), "NUMBER"),
+    (re.compile(r'"(size_bytes|bytes|seconds|pid)": [\d.]+'), "NUMBER"),
     (re.compile(r"\d+\.\d+s\b"), "SECONDS"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "WHEN"),
     (re.compile(r"\b\d\d:\d\d:\d\d\.\d{3}\b"), "CLOCK"),

@@ -18,6 +18,7 @@ FOLDER = Path(hygge.__file__).parent
 LAYERS = {
     "word": {
         "errors",
+        "own_words",
         "redaction",
         "fingerprint",
         "document",
@@ -90,6 +91,7 @@ LAYERS = {
         "own_tasks",
         "reporter",
         "live",
+        "outlet",
         "cli",
         "commands",
         "templates",

@@ -114,3 +114,71 @@ def test_project_that_may_only_be_read_can_be_planned(
         path.chmod(0o755)
 
     assert (planned.code, planned.out) == (0, "Nothing to move: 1 up to date.\n")
+
+
+def test_empty_log_of_the_state_that_is_somebody_elses_is_no_damage(
+    project: ProjectFolder, ordinary: Doit
+) -> None:
+    project.months(2)
+    project.doit()
+    for suffix in ("-wal", "-shm"):
+        project.write(f".doit.db{suffix}", b"").chmod(0o444)
+    result = ordinary()
+
+    assert (result.code, result.err) == (0, "")
+    assert result.counts["unchanged"] == 2
+
+
+def test_log_of_a_killed_run_of_somebody_else_is_no_damage(
+    project: ProjectFolder, ordinary: Doit
+) -> None:
+    project.months(2)
+    project.doit()
+    killed = "; ".join(
+        (
+            "import os",
+            "from hygge.state import State",
+            "state = State('.doit.db')",
+            "state.fail('flights:2013-01', 'not come to its end')",
+            "os._exit(0)",
+        )
+    )
+    subprocess.run([sys.executable, "-c", killed], cwd=project.root, check=True)
+    for suffix in ("-wal", "-shm"):
+        (project.root / f".doit.db{suffix}").chmod(0o444)
+    result = ordinary()
+
+    assert (result.code, result.err) == (
+        3,
+        "error: '.doit.db' can't be written: attempt to write a readonly database\n"
+        "  at .doit.db\n"
+        "  try: see to it that there is room and that you may write there; then run again\n",
+    )
+    assert list(project.root.glob("*.corrupt-*")) == []
+    assert "last move failed: not come to its end" in ordinary("plan").out
+
+
+def test_what_is_only_looked_at_leaves_nothing_beside_the_state(
+    project: ProjectFolder, ordinary: Doit
+) -> None:
+    project.months(2)
+    project.doit()
+    before = sorted(project.root.iterdir())
+    for words in (["plan"], ["list"], ["info"], ["why"], ["verify"], ["clean", "--dry-run"]):
+        ordinary(*words)
+
+    assert sorted(project.root.iterdir()) == before
+
+
+def test_dry_run_of_clean_needs_no_right_to_write(project: ProjectFolder, ordinary: Doit) -> None:
+    project.months(1)
+    project.doit()
+    for folder in (project.root, project.root / ".hygge"):
+        folder.chmod(0o555)
+    (project.root / ".hygge/lock").chmod(0o444)
+    result = ordinary("clean", "--dry-run", "flights")
+    for folder in (project.root, project.root / ".hygge"):
+        folder.chmod(0o755)
+
+    assert (result.code, result.err) == (0, "")
+    assert result.out == ("flights:2013-01 - removing file 'data/store/flights/2013-01.parquet'\n")

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
+import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import DODO, MANIFEST, ProjectFolder
 
+from hygge import run_log, schema
+from hygge.board import data as board_data
+from hygge.board import history, layout
 from hygge.error_record import record
 from hygge.errors import CheckFailed, HomeError
+from hygge.events import EventLog
+from hygge.own_words import OWN_WORDS
+from hygge.redaction import SHORTEST
 
 SECRETS = {
     "DB_PASSWORD": "pass-word-4711",
@@ -266,3 +275,131 @@ def test_secrets_appear_nowhere(project: ProjectFolder) -> None:
     ]
     assert leaks == []
     assert any(file.name == "manifest.json" for file in files)
+
+
+def test_secrets_are_hidden_however_they_are_written(project: ProjectFolder) -> None:
+    project.months(1)
+    project.write(
+        "flows/boom.py",
+        """
+        import os
+        from urllib.parse import quote
+
+        def cut(frame):
+            raise ValueError(os.environ["SIGNING_KEY"])
+
+        def quoted(frame):
+            raise KeyError(os.environ["SIGNING_KEY"])
+
+        def special(frame):
+            raise KeyError(os.environ["DB_PASSWORD"])
+
+        def in_a_url(frame):
+            raise ValueError("http://host/?p=" + quote(os.environ["DB_PASSWORD"], safe=""))
+        """,
+    )
+    for name in ("cut", "quoted", "special", "in_a_url"):
+        project.flow(
+            name,
+            f"""
+            home: data/home/flights
+            store: data/store/{name}
+            transform: {{python: "flows/boom.py:{name}"}}
+            """,
+        )
+    secrets = {"SIGNING_KEY": "first-line\nsecond-line\n", "DB_PASSWORD": "p'\"w\\ord/é@:"}
+    told = [project.doit(*args, **secrets) for args in (["-c"], ["plan"], ["show", "--json"])]
+    files = [*project.root.glob(".hygge/**/*"), *project.root.glob(".doit.db*")]
+    everything = "".join(each.out + each.err for each in told)
+    everything += "".join(
+        file.read_bytes().decode("utf-8", "replace") for file in files if file.is_file()
+    )
+
+    parts = ("first-line", "second-line", "\\ord", "%5Cord", '\\"w')
+    assert [part for part in parts if part in everything] == []
+
+
+@pytest.mark.parametrize("word", ["data", "moved", "step", "type", "flows", "20261121", "2026"])
+def test_secret_that_is_a_common_word_leaves_records_and_answers_readable(
+    project: ProjectFolder, word: str
+) -> None:
+    project.months(1)
+    ran = project.doit("-r", "json", APP_KEY=word)
+    shown = json.loads(project.doit("show", "--json", APP_KEY=word).out)["data"]
+    project.doit("board", "--output", "board.html", APP_KEY=word)
+
+    assert json.loads(ran.out.splitlines()[-1])["type"] == "job.succeeded"
+    assert shown["steps"][0]["status"] == "moved"
+    assert shown["manifest"]["started"].startswith("20")
+    assert (project.root / "board.html").is_file()
+
+
+def test_no_key_or_kind_of_what_programs_read_is_taken_for_a_secret(project: ProjectFolder) -> None:
+    project.months(2)
+    project.flow("second", "home: data/store/flights\nstore: data/store/second\n")
+    project.flow("wrong", "home: data/none\nstroe: x\n")
+    project.doit("-c")
+    project.parquet("data/home/flights/2013-01.parquet", 7)
+    answers = [
+        json.loads(project.doit(words[0], "--json", *words[1:]).out)
+        for words in (
+            *(["plan"], ["list", "--all"], ["info"], ["info", "flights:2013-01"], ["why"]),
+            *(["why", "flights:2013-01"], ["runs"], ["show"], ["tail"], ["verify"], ["graph"]),
+            *(["debug"], ["dumpdb"]),
+        )
+    ]
+    keys = set(_keys([*answers, events_of(project), manifest_of(project)]))
+    fields = {
+        field.name
+        for module in (board_data, history, layout)
+        for each in vars(module).values()
+        if dataclasses.is_dataclass(each) and each.__module__ == module.__name__
+        for field in dataclasses.fields(each)
+    }
+    words = {*_words([schema.read(name) for name in ("event", "manifest", "answer")])}
+    ours = {
+        word for each in keys | fields | words for word in each.split(".") if word.isidentifier()
+    }
+    long_enough = {word for word in ours if len(word) >= SHORTEST}
+    reserved = {"opened", "closed", "half_open", "cache", "miss", "provider", "call", "retry"}
+    reserved |= {"breaker", "plugin", "loaded", "shadowed", "resource", "leaked"}
+
+    assert long_enough - OWN_WORDS - reserved - {"_values_", "second", "stroe", "wrong"} == set()
+
+
+def _keys(value: Any) -> Iterator[str]:
+    """Yield every key of a JSON-like value."""
+    for each in value.values() if isinstance(value, dict) else value:
+        if isinstance(each, dict | list):
+            yield from _keys(each)
+    if isinstance(value, dict):
+        yield from value
+
+
+def _words(part: Any) -> Iterator[str]:
+    """Yield every key and kind that a JSON Schema allows."""
+    if isinstance(part, dict):
+        yield from part.get("properties", ())
+        yield from (each for each in part.get("enum", ()) if isinstance(each, str))
+        part = list(part.values())
+    for each in part if isinstance(part, list) else ():
+        yield from _words(each)
+
+
+def test_line_that_was_cut_off_by_a_full_disk_costs_no_other(tmp_path: Path) -> None:
+    log = EventLog(tmp_path, "run")
+    log.open()
+    log.emit("step.started", "f:1", reason="new")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log.file.stat().st_size + 20, hard))
+    try:
+        log.emit("step.started", "f:2", reason="new")
+        log.emit("step.started", "f:3", reason="new")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    log.emit("step.started", "f:4", reason="new")
+    log.close()
+    read = run_log.read(log.file)
+
+    assert [event["step"] for event in read.events] == ["f:1", "f:4"]
+    assert read.broken == 1

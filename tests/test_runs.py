@@ -418,3 +418,30 @@ def test_run_is_found_by_its_beginning_and_by_its_place(project: ProjectFolder) 
 
     assert find(root).id == find(root, "last").id == find(root, "-1").id == second
     assert find(root, "-2").id == find(root, first).id == find(root, first[:14]).id == first
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "events.jsonl"])
+def test_record_that_is_nested_without_end_is_no_record(project: ProjectFolder, name: str) -> None:
+    project.months(1)
+    project.doit()
+    (run,) = (project.root / ".hygge/runs").iterdir()
+    (run / name).write_text("[" * 100_000 + "\n")
+    told = {words: project.doit(*words.split()) for words in ("runs", "show", "tail", "board")}
+
+    assert {words: each.code for words, each in told.items()} == dict.fromkeys(told, 0)
+    assert "Traceback" not in "".join(each.err for each in told.values())
+    assert f"{name}'" in told["show"].err
+
+
+def test_events_that_cant_be_read_are_told(project: ProjectFolder) -> None:
+    project.months(1)
+    project.doit()
+    (run,) = (project.root / ".hygge/runs").iterdir()
+    (run / "events.jsonl").unlink()
+    (run / "events.jsonl").mkdir()
+    shown = project.doit("tail")
+
+    assert (shown.code, shown.out) == (0, "")
+    assert shown.err == (
+        f"warning: '.hygge/runs/{run.name}/events.jsonl' can't be read (Is a directory)\n"
+    )

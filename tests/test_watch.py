@@ -269,7 +269,7 @@ def test_an_event_stream_is_passed_through(
 # The configuration
 
 
-def test_a_broken_flow_stops_runs_until_it_is_mended(
+def test_data_is_moved_by_the_last_good_configuration_until_a_broken_flow_is_mended(
     project: ProjectFolder, watch: Callable[..., Watching]
 ) -> None:
     project.months()
@@ -277,16 +277,20 @@ def test_a_broken_flow_stops_runs_until_it_is_mended(
     project.flow("flights", "home: data/home/flights\nstore: {path: data/store/flights, x\n")
     begun.until_waiting()
     project.parquet("data/home/flights/2013-02.parquet", rows=1)
+    begun.until_waiting()
     begun.settle()
 
-    assert begun.moved == [3]
+    assert begun.moved == [3, 1]
+    assert ids(project, "data/store/flights/2013-02.parquet") == [0]
     assert begun.err == (
         f"{WAITING}"
         "error: not YAML: did not find expected ',' or '}'\n"
         "  at flows/flights.yml:3:1  \n"
         "                            ^\n"
         "  try: quote the value\n"
-        "watch: nothing is moved until that is mended; the last good configuration stays\n"
+        "watch: the last good configuration is kept until that is mended\n"
+        f"{WAITING}"
+        "watch: stale: flights:2013-02\n"
         f"{WAITING}"
     )
     (rejected,) = events(project, "config.rejected")
@@ -298,7 +302,7 @@ def test_a_broken_flow_stops_runs_until_it_is_mended(
     begun.until_waiting()
     begun.settle()
 
-    assert begun.moved == [3, 3]
+    assert begun.moved == [3, 1, 3]
     assert "watch: mended\nwatch: changed: flows/flights.yml:store.compression\n" in begun.err
     (changed,) = events(project, "config.changed")
     assert changed.pop("timestamp").endswith("Z")
@@ -317,11 +321,166 @@ def test_a_watch_that_begins_with_a_broken_flow_waits_for_it(
     good = (project.root / "flows/flights.yml").read_text()
     project.flow("flights", "home: data/home/flights\nstoer: data/store/flights\n")
     begun = watch()
+    project.parquet("data/home/flights/2013-04.parquet")
+    begun.settle()
     assert begun.moved == []
+    assert "watch: nothing is moved until that is mended\n" in begun.err
     project.flow("flights", good)
     begun.until_waiting()
 
-    assert begun.moved == [3]
+    assert begun.moved == [4]
+
+
+def test_nothing_of_a_broken_configuration_is_used_but_all_of_the_last_good_one(
+    project: ProjectFolder, watch: Callable[..., Watching]
+) -> None:
+    project.write("hygge.yml", "defaults: {store: {compression: lz4}}\n")
+    project.write("flows/shop/flow.yml", "home: data/shop\nstore: data/s\n")
+    project.write("flows/shop/entities/users.yml", "transform: {select: [id]}\n")
+    project.parquet("data/shop/users/a.parquet")
+    begun = watch()
+    project.write("hygge.yml", "defaults: [\n")
+    project.write("flows/shop/entities/users.yml", "transform: {select: [name]}\n")
+    begun.until_waiting()
+    project.parquet("data/shop/users/b.parquet")
+    begun.until_waiting()
+    assert pl.read_parquet_schema(project.root / "data/s/users/b.parquet").names() == ["id"]
+    project.write("hygge.yml", "defaults: {}\n")
+    begun.until_waiting()
+    begun.settle()
+
+    assert begun.moved == [1, 1, 2]
+    assert pl.read_parquet_schema(project.root / "data/s/users/b.parquet").names() == ["name"]
+
+
+def test_a_flow_that_can_not_be_copied_is_broken_like_any_other(
+    project: ProjectFolder, watch: Callable[..., Watching]
+) -> None:
+    project.months()
+    begun = watch()
+    (project.root / "flows/other.yml").symlink_to("nowhere.yml")
+    begun.until_waiting()
+    project.parquet("data/home/flights/2013-02.parquet", rows=1)
+    begun.until_waiting()
+
+    assert begun.moved == [3, 1]
+    assert "error: can't be read: No such file or directory\n  at flows/other.yml\n" in begun.err
+
+
+def test_errors_of_a_run_by_the_last_good_configuration_name_the_files_themselves(
+    project: ProjectFolder, watch: Callable[..., Watching]
+) -> None:
+    project.months(1)
+    text = "home: data/home/flights\nstore: data/store/flights\nchecks: [{unique: [id]}]\n"
+    project.flow("flights", text)
+    begun = watch()
+    project.flow("other", "home: [\n")
+    begun.until_waiting()
+    twice = pl.DataFrame({"id": [1, 1], "name": ["a", "b"]})
+    twice.write_parquet(project.root / "data/home/flights/2013-02.parquet")
+    begun.until_waiting()
+    begun.settle()
+
+    shown = begun.out + begun.err
+    assert "failed=1" in begun.out
+    assert "  at flows/flights.yml:3:" in shown
+    assert ".hygge/watch" not in shown
+
+
+def test_a_partition_of_a_broken_flow_is_still_watched(
+    project: ProjectFolder, watch: Callable[..., Watching]
+) -> None:
+    project.months()
+    begun = watch("flights:2013-02")
+    project.flow("flights", "home: [\n")
+    begun.until_waiting()
+    project.parquet("data/home/flights/2013-02.parquet", rows=1)
+    begun.until_waiting()
+
+    assert begun.moved == [1, 1]
+    assert "no task" not in begun.err
+
+
+def test_a_python_function_that_breaks_too_stops_runs(
+    project: ProjectFolder, watch: Callable[..., Watching]
+) -> None:
+    project.months(1)
+    project.write("flows/same.py", "def same(rows):\n    return rows\n")
+    good = (
+        "home: data/home/flights\nstore: data/store/flights\n"
+        "transform: {python: 'flows/same.py:same'}\n"
+    )
+    project.flow("flights", good)
+    begun = watch()
+    project.flow("flights", "home: [\n")
+    begun.until_waiting()
+    project.write("flows/same.py", "def same(rows:\n")
+    begun.until_waiting()
+    project.parquet("data/home/flights/2013-02.parquet")
+    begun.settle()
+    assert begun.moved == [1]
+    project.write("flows/same.py", "def same(rows):\n    return rows\n")
+    begun.until_waiting()
+
+    assert begun.moved == [1, 1]
+    told = [line for line in begun.err.splitlines() if "until that is mended" in line]
+    kept = "watch: the last good configuration is kept until that is mended"
+    assert told == [kept, "watch: nothing is moved until that is mended", kept]
+
+
+def test_flows_in_another_folder_are_watched_there(
+    project: ProjectFolder, watch: Callable[..., Watching]
+) -> None:
+    project.months()
+    (project.root / "flows").rename(project.root / "etl")
+    project.write("hygge.yml", "flows_dir: etl\n")
+    begun = watch()
+    project.write("etl/flights.yml", "home: [\n")
+    begun.until_waiting()
+    assert "  at etl/flights.yml:" in begun.err
+    project.parquet("data/home/flights/2013-02.parquet", rows=1)
+    begun.until_waiting()
+    project.write("etl/flights.yml", "home: data/home/flights\nstore: data/store/more\n")
+    begun.until_waiting()
+    begun.settle()
+
+    assert begun.moved == [3, 1, 3]
+    assert ids(project, "data/store/more/2013-02.parquet") == [0]
+
+
+def test_a_folder_with_flows_that_comes_later_is_noticed(
+    project: ProjectFolder, watch: Callable[..., Watching]
+) -> None:
+    project.months(1)
+    project.write("hygge.yml", "flows_dir: etl\n")
+    begun = watch()
+    assert begun.moved == []
+    (project.root / "flows").rename(project.root / "etl")
+    begun.until_waiting()
+
+    assert begun.moved == [1]
+
+
+def test_copies_of_the_configuration_go_with_the_watch_or_with_the_next(
+    project: ProjectFolder, watch: Callable[..., Watching]
+) -> None:
+    project.months(1)
+    killed, ended = watch(), watch()
+    folder = project.root / ".hygge/watch"
+    both = [*folder.iterdir()]
+    ended.end()
+    left = [*folder.iterdir()]
+    killed.end(signal.SIGKILL)
+    after = watch()
+    (now,) = folder.iterdir()
+    copies = sorted(file.relative_to(now).parts[1:] for file in now.rglob("*.yml"))
+    after.end()
+
+    assert (len(both), len(left)) == (2, 1)
+    assert now not in left
+    assert now.name not in {each.name for each in both}
+    assert copies == [("flows", "flights.yml")]
+    assert [*folder.iterdir()] == []
 
 
 def test_settings_that_concern_several_flows_name_them(

@@ -19,7 +19,8 @@ class Clean(Telling, doit.cmd_clean.Clean):  # type: ignore[misc]
     def _execute(self, **options: Any) -> None:
         if tasks.current.plan is not None:
             self.dep_manager.backend.kept = frozenset()
-            self.dep_manager.backend.begin()
+            if not options["dryrun"]:
+                self.dep_manager.backend.begin()
             self._keep_to_stores(self.dep_manager.backend)
             options["pos_args"] = expanded(options["pos_args"] or [], self.task_list)
         super()._execute(**options)

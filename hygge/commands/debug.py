@@ -32,7 +32,7 @@ from hygge.plan import FlowPlan
 from hygge.prepared import Prepared
 from hygge.project import MARKERS
 from hygge.reporter import amount_of_bytes
-from hygge.state_file import APPLICATION_ID, DAMAGED, FORMAT
+from hygge.state_file import APPLICATION_ID, DAMAGED, FORMAT, READERS
 
 WRONG = 1
 """What the command ends with where a person has to mend something."""
@@ -226,13 +226,13 @@ def _state(opened: Opened, file: Path) -> Finding:
 def _damage(file: Path) -> str:
     """Return what is wrong with the state in *file*; empty if nothing is."""
     problem = ""
-    # Not the file's header: until a run ends, what it says may be in the log beside the file. The
-    # second: a folder without write access.
-    for mode in ("mode=ro", "mode=ro&immutable=1"):
+    # Not the file's header: until a run ends, what it says may be in the log beside the file.
+    for opened in READERS:
         try:
-            uri = f"{file.absolute().as_uri()}?{mode}"
-            with contextlib.closing(sqlite3.connect(uri, uri=True)) as opened:
-                return _misfit(opened)
+            connection = opened(str(file))
+            if connection is not None:
+                with contextlib.closing(connection):
+                    return _misfit(connection)
         except DAMAGED as error:
             problem = problem or f"can't be read: {error}"
     return problem

@@ -12,6 +12,8 @@ import doit.cmd_dumpdb
 
 from hygge.commands.reading import JSON_OPTION, Answer, envelope
 from hygge.commands.telling import Telling, told
+from hygge.commands.terminal import printable
+from hygge.redaction import hide, register_environment
 from hygge.state import State
 from hygge.state_file import is_state
 
@@ -27,6 +29,7 @@ class DumpDB(Telling, doit.cmd_dumpdb.DumpDB):  # type: ignore[misc]
         return told(functools.partial(self._dump, opt_values, pos_args))
 
     def _dump(self, opt_values: Any, pos_args: list[str]) -> int | None:
+        register_environment()
         file = Path(opt_values["dep_file"])
         if opt_values["json"]:
             rows = State(str(file)).all_rows() if is_state(file) else {}
@@ -37,7 +40,8 @@ class DumpDB(Telling, doit.cmd_dumpdb.DumpDB):  # type: ignore[misc]
             sys.stdout.write(f"nothing is remembered: there is no '{file}'\n")
         elif is_state(file):
             for task, row in sorted(State(str(file)).all_rows().items()):
-                sys.stdout.write(f"{task} -> {json.dumps(row, ensure_ascii=False)}\n")
+                line = f"{task} -> {json.dumps(row, ensure_ascii=False)}"
+                sys.stdout.write(printable(hide(line)) + "\n")
         else:
             super().execute(opt_values, pos_args)
         return 0

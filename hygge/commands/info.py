@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import doit.cmd_info
+from doit.task import Task
 
 from hygge import tasks
 from hygge.commands.reading import JSON_OPTION, Answer, Opened, envelope, open_project
 from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell, told
+from hygge.commands.terminal import printable
+from hygge.errors import HyggeError
 from hygge.estimate import rows_of
 from hygge.plan import Decision, FlowPlan
 from hygge.redaction import hide
@@ -49,9 +52,20 @@ class Info(Telling, doit.cmd_info.Info):  # type: ignore[misc]
     doc_usage = "[FLOW|TASK ...]"
     cmd_options = (*doit.cmd_info.Info.cmd_options, JSON_OPTION)
 
+    _json: bool = False
+
     def execute(self, params: Any, args: list[str]) -> int | None:
         """Show what *args* name, or each flow; return an exit code."""
-        return told(functools.partial(self._either, params, args))
+        self._json = params["json"]
+        return told(functools.partial(self._answered, params, args))
+
+    def _answered(self, params: Any, args: list[str]) -> int | None:
+        try:
+            return self._either(params, args)
+        except HyggeError as error:
+            if not self._json:
+                raise
+            return self._write(Answer({}, (), "error", NOTHING_STARTED, [error]))
 
     def _either(self, params: Any, args: list[str]) -> int | None:
         self.loader.setup(params)
@@ -81,32 +95,65 @@ class Info(Telling, doit.cmd_info.Info):  # type: ignore[misc]
         if wants_json:
             data = {"tasks": [_data(each) for each in found]}
             status = "error" if errors else "stale" if is_stale else "ok"
-            sys.stdout.write(envelope("info", Answer(data, (), status, code, errors)) + "\n")
-            return code
+            return self._write(Answer(data, (), status, code, errors))
         for line in (line for each in found for line in _lines(each)):
-            sys.stdout.write(hide(line) + "\n")
+            sys.stdout.write(line + "\n")
         for error in errors:
             tell(error)
         return code
 
     def _execute(self, **options: Any) -> int:
         """Show people's own tasks among the rest."""
-        known = {task.name: task for task in self.task_list}
-        names = options["pos_args"]
-        for name in names if tasks.current.plan is not None else ():
-            if name not in known:
-                raise no_task(name, list(known))
         if tasks.current.plan is None:
             return int(super()._execute(**options))
+        known = {task.name: task for task in self.task_list}
+        try:
+            for name in options["pos_args"]:
+                if name not in known:
+                    raise no_task(name, list(known))
+        except HyggeError as error:
+            if not self._json:
+                raise
+            return self._write(Answer({}, (), "error", NOTHING_STARTED, [error]))
+        if self._json:
+            return self._write(self._answer([known[name] for name in options["pos_args"]]))
         codes = [0]
-        for name in names:
-            found = _about(name, tasks.current.plan.flows, self.dep_manager.backend)
+        for name in options["pos_args"]:
+            found = self._about(name)
             for line in (line for each in found for line in _lines(each)):
-                self.outstream.write(hide(line) + "\n")
+                self.outstream.write(line + "\n")
             codes += [STALE for each in found if each.stale]
             if not found:
                 codes.append(int(super()._execute(**{**options, "pos_args": [name]})))
         return max(codes)
+
+    def _about(self, name: str) -> list[About]:
+        plan = tasks.current.plan
+        return [] if plan is None else _about(name, plan.flows, self.dep_manager.backend)
+
+    def _answer(self, asked: Sequence[Task]) -> Answer:
+        """Return what is known of *asked*, people's own tasks among them, for programs."""
+        data: list[dict[str, Any]] = []
+        for task in asked:
+            found = self._about(task.name)
+            data += [_data(each) for each in found] or [self._own(task)]
+        is_stale = any(each["status"] != "up to date" for each in data)
+        return Answer({"tasks": data}, (), "stale" if is_stale else "ok", STALE * is_stale)
+
+    def _own(self, task: Task) -> dict[str, Any]:
+        known = {each.name: each for each in self.task_list}
+        status = self.dep_manager.get_status(task, known).status
+        return {
+            "name": task.name,
+            "kind": "task",
+            "status": "up to date" if status == "up-to-date" else "stale",
+            "file_dep": sorted(task.file_dep),
+            "targets": list(task.targets),
+        }
+
+    def _write(self, answer: Answer) -> int:
+        sys.stdout.write(envelope("info", answer) + "\n")
+        return answer.code
 
     _execute.__signature__ = inspect.signature(doit.cmd_info.Info._execute)  # type: ignore[attr-defined]
 
@@ -137,7 +184,8 @@ def _flow(plan: FlowPlan, state: State) -> About:
 
 def _lines(about: About) -> Iterator[str]:
     yield ""
-    yield from _flow_lines(about) if about.whole else _partition_lines(about)
+    lines = _flow_lines(about) if about.whole else _partition_lines(about)
+    yield from (printable(hide(line)) for line in lines)
 
 
 def _flow_lines(about: About) -> Iterator[str]:
@@ -146,7 +194,7 @@ def _flow_lines(about: About) -> Iterator[str]:
     flow, stale = prepared.flow, about.stale
     yield about.plan.name
     if flow.description:
-        yield from ("", flow.description)
+        yield from ("", *hide(flow.description).splitlines())
     yield ""
     yield f"written in : {flow.file}"
     yield f"home       : {flow.home.values['path']}"

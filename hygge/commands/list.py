@@ -15,6 +15,7 @@ from doit.task import Task
 from hygge import tasks
 from hygge.commands.reading import JSON_OPTION, Answer, envelope
 from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell_broken
+from hygge.errors import HyggeError
 from hygge.tasks import BrokenFlowTask, FlowTask, GroupTask, PartitionTask
 
 
@@ -32,7 +33,7 @@ class List(Telling, doit.cmd_list.List):  # type: ignore[misc]
 
     def _execute(self, **options: Any) -> int:
         if self._json and tasks.current.plan is not None:
-            return self._answer(options["subtasks"], options["private"], options["pos_args"])
+            return self._told(options["subtasks"], options["private"], options["pos_args"])
         result = int(super()._execute(**options))
         return NOTHING_STARTED if tell_broken(self.task_list) else result
 
@@ -63,8 +64,21 @@ class List(Telling, doit.cmd_list.List):  # type: ignore[misc]
                 found += Counter([task.decision.reason.kind] if task.decision.reason else [])
         return found
 
-    def _answer(self, subtasks: bool, private: bool, names: list[str]) -> int:
+    def _told(self, subtasks: bool, private: bool, names: list[str]) -> int:
         """Write everything in JSON; return an exit code."""
+        try:
+            answer = self._answer(subtasks, private, names)
+        except HyggeError as error:
+            answer = Answer({}, status="error", code=NOTHING_STARTED, problems=[error])
+        sys.stdout.write(envelope("list", answer) + "\n")
+        return answer.code
+
+    def _answer(self, subtasks: bool, private: bool, names: list[str]) -> Answer:
+        """Return everything for programs.
+
+        Raises:
+            UsageError: A name stands for nothing.
+        """
         known = {task.name: task for task in self.task_list}
         for name in names:
             if name not in known and not fnmatch.filter(known, name):
@@ -76,14 +90,12 @@ class List(Telling, doit.cmd_list.List):  # type: ignore[misc]
             and (_is_named(task, names) if names else subtasks or not task.subtask_of)
         ]
         broken = [task.error for task in self.task_list if isinstance(task, BrokenFlowTask)]
-        answer = Answer(
+        return Answer(
             {"tasks": [self._described(task, known) for task in shown]},
             status="error" if broken else "ok",
             code=NOTHING_STARTED if broken else 0,
             problems=broken,
         )
-        sys.stdout.write(envelope("list", answer) + "\n")
-        return answer.code
 
     def _described(self, task: Task, known: Mapping[str, Task]) -> dict[str, Any]:
         described = {"name": task.name, "flow": task.subtask_of, "doc": task.doc}

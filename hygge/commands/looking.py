@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,32 +20,52 @@ from doit.cmd_base import DoitCmdBase
 from doit.doit_cmd import DoitMain
 from doit.task import Task
 
+from hygge import project as projects
 from hygge import tasks
 from hygge.commands.telling import no_task
 from hygge.errors import ConfigError, HyggeError
 from hygge.fingerprint import canonical_json, config_hash, text_hash
 from hygge.plan import Decision
 from hygge.prepared import Prepared, quarantine_folder
-from hygge.project import Project, read_yaml
+from hygge.project import FLOWS, SETTINGS, Project, read_yaml
 from hygge.tasks import BrokenFlowTask, GroupTask, PartitionTask, ProjectLoader
 from hygge.variables import concealed
 from hygge.watching import places
 from hygge.watching.places import Place
 from hygge.watching.sight import Configured, Sight, Trouble
 
-SETTINGS = "hygge.yml"
-
 PARTS = ("home", "store", "transform", "schema")
 """Sections that a flow has one of."""
 
 
-def look() -> None:
-    """Look at the project in the current folder; write what was found as the last line."""
+def look(into: str) -> None:
+    """Look at the project in the current folder; write what was found as the last line.
+
+    Its configuration is copied to the folder *into* first, and read there: what is run later is
+    what was looked at. If it can't be copied, it is read where it is, and nothing is left there.
+    """
+    root = Path.cwd()
+    try:
+        projects.load(root).copy(Path(into))
+        projects.keep(root, Path(into))
+    except (HyggeError, OSError):
+        shutil.rmtree(into, ignore_errors=True)
     sys.exit(_main("look", Main))
 
 
-def run() -> None:
-    """Run the project in the current folder, once this process can be told to stop."""
+def look_by(copies: str) -> None:
+    """Look as `look` does, with the configuration that was copied to *copies* then."""
+    projects.keep(Path.cwd(), Path(copies))
+    sys.exit(_main("look", Main))
+
+
+def run(copies: str | None) -> None:
+    """Run the project in the current folder, once this process can be told to stop.
+
+    Its configuration is read from *copies*, as `look` made them; None stands for the files.
+    """
+    if copies is not None:
+        projects.keep(Path.cwd(), Path(copies))
     try:
         # Blocked by who started it: a signal that came too early would have ended an import.
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -77,7 +98,8 @@ class Look(DoitCmdBase):  # type: ignore[misc]
     def _execute(self, pos_args: list[str]) -> Sight:
         if tasks.current.plan is None:
             return Sight(unusable=Trouble.of(tasks.not_configured()))
-        names = self.sel_tasks or [task.name for task in self.task_list]
+        names = [*map(self._told_of, self.sel_tasks or [])]
+        names = names or [task.name for task in self.task_list]
         for name in names:
             if not any(_stands_for(name, task) for task in self.task_list):
                 unknown = no_task(name, [task.name for task in self.task_list])
@@ -96,6 +118,15 @@ class Look(DoitCmdBase):  # type: ignore[misc]
             values=_values(project, prepared),
             flows={each.flow.name: _configured(project, each) for each in prepared},
         )
+
+    def _told_of(self, name: str) -> str:
+        """Return *name*, or the flow that it is of, if that is broken: nobody knows its tasks."""
+        flow = name.partition(":")[0]
+        for task in self.task_list:
+            is_broken = isinstance(task, BrokenFlowTask) and isinstance(task.error, ConfigError)
+            if is_broken and task.name in (flow, flow.partition(".")[0]):
+                return str(task.name)
+        return name
 
     def _stale(self, chosen: Iterable[Task]) -> Iterator[tuple[str, str]]:
         known = {task.name: task for task in self.task_list}
@@ -118,8 +149,17 @@ class Main(DoitMain):  # type: ignore[misc]
 def _rejected(errors: Sequence[HyggeError]) -> Sight:
     return Sight(
         rejected=tuple(map(Trouble.of, errors)),
-        places=tuple(places.of_configuration(Path.cwd())),
+        places=tuple(places.of_configuration(Path.cwd(), _flows_folder(Path.cwd()))),
     )
+
+
+def _flows_folder(root: Path) -> Path:
+    """Return the folder with the flows, as far as hygge.yml can be read."""
+    try:
+        written = read_yaml(root / SETTINGS, SETTINGS).values.get("flows_dir")
+    except ConfigError:
+        written = None
+    return root / (written if isinstance(written, str) and written else FLOWS)
 
 
 def _is_own(task: Task) -> bool:
@@ -185,8 +225,7 @@ def _stat(path: str) -> list[Any]:
 
 def _places(project: Project, prepared: Sequence[Prepared], own: Sequence[Task]) -> Iterator[Place]:
     root = project.root
-    yield from places.of_configuration(root)
-    yield Place(str(project.flows))
+    yield from places.of_configuration(root, project.flows)
     for name, file in project.flow_files():
         yield from places.of_flow(_written(project, name, file), root)
     for each in prepared:
@@ -214,8 +253,8 @@ def _modules(prepared: Prepared) -> Mapping[str, str]:
 def _values(project: Project, prepared: Sequence[Prepared]) -> dict[str, Any]:
     """Return what each file of the configuration says, by path; broken ones say nothing."""
     found: dict[str, Any] = {}
-    if (project.root / SETTINGS).is_file():
-        found[SETTINGS] = concealed(read_yaml(project.root / SETTINGS, SETTINGS).values)
+    if project.settings.is_file():
+        found[SETTINGS] = concealed(read_yaml(project.settings, SETTINGS).values)
     for name, file in project.flow_files():
         found[project.relative(file)] = _written(project, name, file)
         for _, each in project.entity_files(name):

@@ -11,6 +11,7 @@ from typing import Any
 from hygge import estimate
 from hygge.commands.reading import JSON_OPTION, Answer, Opened, Reading
 from hygge.commands.telling import NOTHING_STARTED, no_task
+from hygge.commands.terminal import printable
 from hygge.estimate import Expected
 from hygge.plan import Decision, FlowPlan
 from hygge.reporter import amount_of_bytes
@@ -122,29 +123,45 @@ class Plan(Reading):
             status, code = "error", NOTHING_STARTED
         else:
             status, code = "stale" if is_stale else "ok", STALE if params["check"] * is_stale else 0
-        return Answer(found.to_json(), _lines(found), status, code, problems)
+        lines = map(printable, _lines(found))
+        return Answer(found.to_json(), lines, status, code, problems)
 
 
 def _foreseen(plans: Sequence[FlowPlan], names: list[str], opened: Opened) -> Foreseen:
+    before = _before(plans, names)
     steps, ignored, total = [], 0, 0
     for plan in plans:
         rate = estimate.rates(plan)
         for decision in plan.decisions:
-            if names and not any(_stands_for(name, plan.name, decision.task) for name in names):
+            is_asked = not names or _is_named(decision.task, plan.name, names)
+            is_stale = decision.reason is not None
+            if not is_asked and not (is_stale and plan.name in before):
                 continue
             total += 1
             if opened.state.get(decision.task, "ignore:"):
                 ignored += 1
-            elif decision.reason is not None:
+            elif is_stale:
                 steps.append(Step(plan.name, decision, estimate.expected(decision, rate)))
     asked = [name.partition(":")[0] for name in names]
     waiting = [
         plan
         for plan in plans
-        if plan.waits_for and (not names or any(_is_flow(name, plan.name) for name in asked))
+        if plan.waits_for
+        and (not names or plan.name in before or any(_is_flow(name, plan.name) for name in asked))
     ]
     broken = [plan.name for plan in plans if plan.error is not None]
     return Foreseen(steps, waiting, broken, ignored, total)
+
+
+def _before(plans: Sequence[FlowPlan], names: list[str]) -> set[str]:
+    """Return the flows that a run of *names* brings up to date first."""
+    asked = [name.partition(":")[0] for name in names]
+    mine = (p.prepared for p in plans if any(_is_flow(name, p.name) for name in asked))
+    return {each for prepared in mine if prepared is not None for each in prepared.ancestors}
+
+
+def _is_named(task: str, flow: str, names: list[str]) -> bool:
+    return any(_stands_for(name, flow, task) for name in names)
 
 
 def _check_names(names: list[str], plans: Sequence[FlowPlan]) -> None:
@@ -174,7 +191,8 @@ def _lines(found: Foreseen) -> Iterator[str]:
     rows = [row for _, group in groups for row in _rows(list(group))]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
     for task, action, size, reason in rows:
-        yield f"{task:<{widths[0]}}  {action:<{widths[1]}}  {size:>{widths[2]}}  {reason}"
+        amount = f"  {size:>{widths[2]}}" if widths[2] else ""
+        yield f"{task:<{widths[0]}}  {action:<{widths[1]}}{amount}  {reason}"
     for plan in found.waiting:
         has = "has" if len(plan.waits_for) == 1 else "have"
         before = " and ".join(plan.waits_for)
@@ -202,6 +220,8 @@ def _rows(group: list[Step]) -> list[tuple[str, str, str, str]]:
 
 
 def _size(steps: Sequence[Step]) -> str:
+    if all(step.action == "remove" for step in steps):
+        return ""
     return amount_of_bytes(sum(step.expected.bytes for step in steps))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gc
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -12,17 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import doit.cmd_base
+from doit.exceptions import InvalidDodoFile
 
 from hygge import redaction, tasks
 from hygge.commands.envelope import JSON_OPTION, Answer, diagnostic, envelope
 from hygge.commands.telling import NOTHING_STARTED, Entering, tell, told
 from hygge.coordinator import Coordinator, Options
-from hygge.errors import HyggeError
+from hygge.errors import HyggeError, UsageError
 from hygge.fingerprint import ContentHashes
 from hygge.project import Project
 from hygge.state import State
 
 __all__ = ["JSON_OPTION", "Answer", "Opened", "Reading", "diagnostic", "envelope", "open_project"]
+
+
+SELDOM = 100_000
+"""New objects between two searches for garbage."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +59,18 @@ class Reading(Entering, doit.cmd_base.DoitCmdBase, ABC):  # type: ignore[misc]
         """Write the answer; return its exit code."""
         return told(functools.partial(self._answered, params, args))
 
+    def _set_up(self, params: Any) -> None:
+        try:
+            self.loader.setup(params)
+        except InvalidDodoFile as error:
+            what = str(error).partition("\n")[0].rstrip(".")
+            hint = "go to your project's folder, or name its dodo.py: -f FILE"
+            raise UsageError(what, hint=hint) from error
+
     def _answered(self, params: Any, args: list[str]) -> int:
         wants_json = params["json"]
         try:
-            self.loader.setup(params)
+            self._set_up(params)
             answer = self.answer(open_project(self.loader, params), params, args)
             if not wants_json:
                 for line in answer.lines:
@@ -77,6 +91,8 @@ def open_project(loader: Any, params: Any) -> Opened:
     Raises:
         HyggeError: There is none, or it is not set up for hygge.
     """
+    # Thousands of small values that stay: looking through them often costs a tenth of the time.
+    gc.set_threshold(SELDOM)
     config = loader.load_doit_config()
     params.update_defaults(config)
     project = tasks.project_here()

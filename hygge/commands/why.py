@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import gc
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -41,8 +40,6 @@ class Why(Reading):
         Raises:
             UsageError: A name stands for nothing, or for a task of somebody's own.
         """
-        # Half a second long, nothing has to be collected: that would cost a tenth of it.
-        gc.disable()
         names = list(dict.fromkeys(names))
         plan = opened.coordinator.plan(only=names)
         found = [self._found(opened, plan, name) for name in names or plan.behind]

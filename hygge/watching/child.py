@@ -14,7 +14,7 @@ from hygge.watching.sight import Sight, Trouble
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends a watch."""
 
-PROGRAM = "from hygge.commands import looking; looking.{what}()"
+PROGRAM = "from hygge.commands import looking; looking.{what}({copies!r})"
 
 
 @dataclass
@@ -34,9 +34,19 @@ class Children:
             # A look has nothing to finish.
             self._process.send_signal(number if self._running else signal.SIGKILL)
 
-    def look(self, names: Sequence[str]) -> Sight:
-        """Return what a run of *names* would do, and all that this depends on."""
-        process = self._started("look", names, running=False)
+    def look(self, names: Sequence[str], into: Path) -> Sight:
+        """Return what a run of *names* would do, and all that this depends on.
+
+        The configuration that it saw is in *into* then, if it could be copied.
+        """
+        return self._seen("look", names, into)
+
+    def look_by(self, copies: Path, names: Sequence[str]) -> Sight:
+        """Return what a run of *names* would do by the configuration that is in *copies*."""
+        return self._seen("look_by", names, copies)
+
+    def _seen(self, what: str, names: Sequence[str], copies: Path) -> Sight:
+        process = self._started(what, names, copies)
         if process is None:
             return Sight()
         out, err = process.communicate()
@@ -47,18 +57,21 @@ class Children:
             trouble = Trouble("ConfigError", f"the project can't be loaded: {last}", "dodo.py")
             return Sight(rejected=() if self.stopped_by else (trouble,))
 
-    def run(self, words: Sequence[str]) -> int:
+    def run(self, words: Sequence[str], copies: Path | None) -> int:
         """Run with the options and names in *words*; return the exit code, negative for a signal.
 
-        What it shows goes where this process' output goes.
+        The configuration is the one in *copies*, or the present one. What the run shows goes where
+        this process' output goes.
         """
-        process = self._started("run", words, running=True)
+        process = self._started("run", words, copies)
         return 0 if process is None else process.wait()
 
     def _started(
-        self, what: str, words: Sequence[str], *, running: bool
+        self, what: str, words: Sequence[str], copies: Path | None
     ) -> subprocess.Popen[str] | None:
+        running = what == "run"
         pipe = None if running else subprocess.PIPE
+        program = PROGRAM.format(what=what, copies=copies and str(copies))
         # None is to come before it is known whom to hand it on to, nor before that one is ready.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
@@ -66,7 +79,7 @@ class Children:
                 return None
             self._running = running
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", PROGRAM.format(what=what), *words],
+                [sys.executable, "-P", "-c", program, *words],
                 cwd=self.root,
                 stdin=subprocess.DEVNULL,
                 stdout=pipe,

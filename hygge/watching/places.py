@@ -12,6 +12,7 @@ from typing import Any
 
 from hygge.landing import MARK
 from hygge.paths import contains
+from hygge.project import MARKERS
 
 NOBODYS = ("__pycache__",)
 """Folders that no flow reads, beside those whose name begins with a dot."""
@@ -95,10 +96,10 @@ def _above(path: str, root: Path) -> dict[str, int]:
         folder = os.path.dirname(folder)
 
 
-def of_configuration(root: Path) -> Iterator[Place]:
-    """Yield where every project is configured."""
-    yield Place(str(root / "flows"))
-    for name in ("hygge.yml", "dodo.py"):
+def of_configuration(root: Path, flows: Path) -> Iterator[Place]:
+    """Yield where a project whose flows lie in *flows* is configured."""
+    yield Place(os.path.normpath(flows))
+    for name in MARKERS:
         yield Place(str(root / name), "itself")
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from hygge.events import EventLog, new_run_id, timestamp
+from hygge.events import EventLog, timestamp
 from hygge.manifest import Manifest
 from hygge.watching.changes import Change
 from hygge.watching.sight import Trouble
@@ -19,13 +19,13 @@ class Record:
 
     Args:
         runs: The project's ``.hygge/runs``.
+        watch: Id of the watch.
         command: What was typed.
     """
 
-    def __init__(self, runs: Path, command: Sequence[str]) -> None:
-        run = new_run_id()
-        self._events = EventLog(runs, run)
-        self._manifest = Manifest(run, command, "", timestamp(), status="succeeded")
+    def __init__(self, runs: Path, watch: str, command: Sequence[str]) -> None:
+        self._events = EventLog(runs, watch)
+        self._manifest = Manifest(watch, command, "", timestamp(), status="succeeded")
 
     def changed(self, changes: Iterable[Change]) -> None:
         """Write each of *changes*."""

@@ -12,11 +12,19 @@ from pathlib import Path
 from types import FrameType
 
 from hygge import redaction
+from hygge.events import new_run_id
 from hygge.watching.changes import changes
 from hygge.watching.child import SIGNALS, Children
+from hygge.watching.kept import Kept
 from hygge.watching.listener import Heard, Listener
 from hygge.watching.record import Record
 from hygge.watching.sight import Sight, Trouble
+
+NOTHING = "nothing is moved until that is mended"
+"""What is said where no good configuration was seen, or that can't be used any more either."""
+
+GOES_ON = "the last good configuration is kept until that is mended"
+"""What is said where data is moved as that one says."""
 
 LONGEST = 10
 """How many times the debounce a watch waits at most for changes to pause."""
@@ -46,7 +54,9 @@ class Watch:
     _good: Sight | None = None
     """What the last usable configuration says."""
     _told: tuple[Trouble, ...] = ()
-    """What was last said to be wrong with it."""
+    """What was last said to be wrong with the present one."""
+    _until_mended: str = ""
+    """What was last said of what happens until that is mended."""
     _tried: set[tuple[str, str]] = field(default_factory=set)
     """What the last run left stale; the next one would too, unless something of it changes."""
     _news: bool = False
@@ -55,7 +65,9 @@ class Watch:
     def __post_init__(self) -> None:
         self._children = Children(self.root)
         self._listener = Listener(self.root, self._heard)
-        self._record = Record(self.root / ".hygge" / "runs", self.asked.command)
+        watch, own = new_run_id(), self.root / ".hygge"
+        self._record = Record(own / "runs", watch, self.asked.command)
+        self._kept = Kept(own / "watch", watch)
 
     def keep_up(self) -> int:
         """Run once, then whenever something is stale; return the number of the signal that ends it.
@@ -69,7 +81,8 @@ class Watch:
             if signal.getsignal(number) is not signal.SIG_IGN
         }
         try:
-            self._go_on()
+            with self._kept.opened():
+                self._go_on()
         finally:
             self._listener.close()
             self._record.close()
@@ -88,55 +101,71 @@ class Watch:
     def _go_on(self) -> None:
         first = True
         while not self._is_over():
-            sight = self._look()
+            present, kept = self._look()
             if self._is_over():
                 return
-            if sight.unusable is not None and self._good is None:
-                raise sight.unusable.error
-            if self._is_usable(sight) and (first or self._is_due(sight)):
+            if present.unusable is not None and self._good is None:
+                raise present.unusable.error
+            if _is_good(present):
+                self._accept(present)
+                usable: Sight | None = present
+            else:
+                usable = self._reject(present, kept)
+            if usable is not None and (first or self._is_due(usable)):
                 first = False
-                self._run(sight)
+                self._run(usable)
             else:
                 self._wait()
 
-    def _look(self) -> Sight:
-        """Return what is stale, after all that happens from then on is heard."""
+    def _look(self) -> tuple[Sight, Sight | None]:
+        """Return what is stale by the present configuration, and by the last good one.
+
+        All that happens from then on is heard. The second is None where it is not needed, or
+        there is none.
+        """
         while True:
             _drain(self._heard)
-            sight = self._children.look(self.asked.names)
-            if self._is_over():
-                return sight
-            # What can't be used does not say where all of it lies.
-            good = self._good.places if self._good is not None and not _is_good(sight) else ()
-            if not self._listener.listen({*sight.places, *good}):
-                return sight
+            sight, kept = self._children.look(self.asked.names, self._kept.fresh()), None
+            places = {*sight.places}
+            if self._good is not None and not _is_good(sight):
+                # What can't be used does not say where all of it lies.
+                places |= {*self._good.places}
+                if sight.rejected and self._kept.good is not None and not self._is_over():
+                    kept = self._children.look_by(self._kept.good, self.asked.names)
+                    places |= {*kept.places}
+            if self._is_over() or not self._listener.listen(places):
+                return sight, kept
 
-    def _is_usable(self, sight: Sight) -> bool:
-        """Tell whether there is a configuration to run with; say so if that is news."""
-        if not _is_good(sight):
-            self._reject((*sight.rejected, *([sight.unusable] if sight.unusable else ())))
-            return False
+    def _accept(self, sight: Sight) -> None:
+        """Keep what is good; say so if that is news."""
         if self._told:
             _say("mended")
             self._news = True
-        self._told = ()
+        self._told, self._until_mended = (), ""
+        self._kept.keep()
         found = [] if self._good is None else list(changes(self._good, sight))
         if found:
             _say(f"changed: {_some([each.path for each in found])}")
             self._record.changed(found)
             self._news = True
         self._good = sight
-        return True
 
-    def _reject(self, wrong: tuple[Trouble, ...]) -> None:
-        """Say what is *wrong*, unless that was said last."""
-        if wrong == self._told:
-            return
-        for each in wrong:
-            sys.stderr.write(f"error: {redaction.hide(str(each.error))}\n")
-        _say("nothing is moved until that is mended; the last good configuration stays")
-        self._record.rejected(wrong)
-        self._told, self._news = wrong, True
+    def _reject(self, present: Sight, kept: Sight | None) -> Sight | None:
+        """Say what is wrong, unless that was said last; return *kept* if it can be used."""
+        wrong = _wrong(present)
+        usable = kept if kept is not None and _is_good(kept) else None
+        if kept is not None:
+            wrong = tuple(dict.fromkeys([*wrong, *_wrong(kept)]))
+        if wrong != self._told:
+            for each in wrong:
+                sys.stderr.write(f"error: {redaction.hide(str(each.error))}\n")
+            self._record.rejected(wrong)
+            self._told, self._news = wrong, True
+        until_mended = NOTHING if usable is None else GOES_ON
+        if until_mended != self._until_mended:
+            _say(until_mended)
+            self._until_mended, self._news = until_mended, True
+        return usable
 
     def _is_due(self, sight: Sight) -> bool:
         stale = {*sight.stale.items()}
@@ -150,7 +179,7 @@ class Watch:
     def _run(self, sight: Sight) -> None:
         self._news = True
         words = ["--wait", *self.asked.options, *self.asked.names]
-        code = self._children.run(words)
+        code = self._children.run(words, self._kept.good)
         self._tried = {*sight.stale.items()}
         if code < 0 and not self._is_over():
             _say(f"the run was ended by {signal.Signals(-code).name}; the next change goes on")
@@ -176,8 +205,12 @@ class Watch:
             raise heard.error
 
 
+def _wrong(sight: Sight) -> tuple[Trouble, ...]:
+    return (*sight.rejected, *([sight.unusable] if sight.unusable else ()))
+
+
 def _is_good(sight: Sight) -> bool:
-    return not sight.rejected and sight.unusable is None
+    return not _wrong(sight)
 
 
 def _drain(heard: queue.SimpleQueue[Heard]) -> None:

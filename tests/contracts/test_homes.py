@@ -480,7 +480,9 @@ def test_character_that_the_parser_can_not_take_is_refused(
 ) -> None:
     put(tmp_path, "home/a.csv", b"id,name\n1,a\n")
 
-    with pytest.raises(ConfigError, match=f"'home.options.{option}' can't be '{value}'"):
+    shown = value if value.isprintable() else repr(value)[1:-1]
+    message = re.escape(f"'home.options.{option}' can't be '{shown}'")
+    with pytest.raises(ConfigError, match=message):
         read(tmp_path, "home", options={option: value})
 
 
