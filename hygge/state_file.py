@@ -304,7 +304,7 @@ def _copied(name: str) -> sqlite3.Connection | None:
         data = bytearray(Path(name).read_bytes())
     except OSError:
         return None
-    if _quiet(name) != before:
+    if not data or _quiet(name) != before:  # a run that was killed at its very start leaves 0 bytes
         return None
     # https://www.sqlite.org/fileformat.html: 2 says that there is a log, and a copy has none.
     if data[18:20] == b"\x02\x02":

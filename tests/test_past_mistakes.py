@@ -384,3 +384,13 @@ def test_copied_flow_with_an_input_remembers_what_the_input_was(project: Project
 
     assert (first.code, first.moved) == (0, 2)
     assert second.moved == 0
+
+
+def test_state_of_no_bytes_is_nothing_remembered(project: ProjectFolder) -> None:
+    # A copy of it in memory can't be made: reading commands ended in a MemoryError.
+    project.months(1)
+    project.write(".doit.db", b"")
+    planned = project.doit("plan")
+
+    assert (planned.code, planned.err) == (0, "")
+    assert planned.out.startswith("flights:2013-01  move ")
