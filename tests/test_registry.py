@@ -92,7 +92,7 @@ def test_commands_and_the_backend_are_entry_points_of_doit() -> None:
         if point.value.startswith("hygge.")
     }
 
-    assert {name for group, name in points if group != "doit.COMMAND"} == {"hygge"}
+    assert {name for group, name in points if group != "doit.COMMAND"} == {"hygge", "json"}
     assert {name for group, name in points if group == "doit.COMMAND"} >= {"run", "plan", "schema"}
     assert all(isinstance(loaded, type) for loaded in points.values())
 

@@ -407,6 +407,19 @@ def test_column_that_an_earlier_step_took_away_is_unknown(tmp_path: Path) -> Non
     )
 
 
+def test_column_that_only_another_table_has_is_refused_with_those_of_the_table_asked(
+    tmp_path: Path,
+) -> None:
+    """A bug: 'no column 'name'' asked whether 'name' was meant."""
+    text = "sql: SELECT self.name FROM self JOIN airports ON self.origin = airports.faa"
+
+    assert refusal(text, tmp_path) == (
+        "no column 'name'"
+        + at(2, f"  {text}", 20)
+        + "\n  try: one of 'year', 'origin', 'dep_delay'"
+    )
+
+
 def test_unknown_table_is_refused_with_the_near_miss(tmp_path: Path) -> None:
     text = "sql: SELECT * FROM self JOIN airprots USING (x)"
 

@@ -125,7 +125,9 @@ def unusable(
     if _SUBQUERY.search(text):
         return sql.fault("a query within an expression", "use 'sql:', which takes whole queries")
     if match is not None:
-        known = [column for columns in tables.values() for column in columns]
+        table = match.groupdict().get("table")
+        asked = [tables[each] for each in tables if each == table] or tables.values()
+        known = [column for columns in asked for column in columns]
         what, hint = no_column(match["name"], dict.fromkeys(known))
         return sql.fault(what, hint, sql.named(match["name"]))
     return sql.fault(f"the SQL fails: {text}")
