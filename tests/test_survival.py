@@ -301,12 +301,13 @@ def test_output_published_by_a_killed_run_goes_when_its_source_has_gone_since(
     project.doit()
     state = sqlite3.connect(project.root / ".doit.db")
     outputs = json.dumps(["data/store/flights/2013-04.parquet"])
-    state.execute("INSERT INTO intents VALUES ('flights:2013-04', 'killed', ?)", (outputs,))
+    run = "20130401T000000000Z-0a1b2c"
+    state.execute("INSERT INTO intents VALUES ('flights:2013-04', ?, ?)", (run, outputs))
     state.commit()
     state.close()
     store = project.root / "data/store/flights"
     (store / "2013-04.parquet").write_bytes((store / "2013-01.parquet").read_bytes())
-    (store / ".2013-04.parquet.killed.tmp").write_bytes(b"half")
+    (store / f".2013-04.parquet.{run}.tmp").write_bytes(b"half")
 
     result = project.doit()
 

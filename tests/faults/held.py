@@ -49,8 +49,11 @@ class Call:
     of a rename."""
 
 
+SHORT = -1
+"""Instead of an error: the call is made, with half of what it asks for, as the kernel may."""
+
 Answer = Callable[[Call], int]
-"""Returns the number of the error with which the call is to fail; 0 lets it be made."""
+"""Returns the number of the error with which the call is to fail, or `SHORT`; 0 lets it be made."""
 
 
 def be_held() -> None:
@@ -93,7 +96,9 @@ def hold(child: int, root: Path, answer: Answer) -> int:
             held = _Held(task, root)
             call = held.call()
             error = answer(call) if call is not None else 0
-            if error:
+            if error == SHORT:
+                held.shorten()
+            elif error:
                 held.fail(error)
         passed_on = (
             0 if event >> 8 or stopped_by in (signal.SIGSTOP, signal.SIGTRAP) else stopped_by
@@ -115,6 +120,13 @@ class _Held:
         """Let the call fail with *error*; it is not made."""
         self._registers[_ORIG_RAX] = 2**64 - 1
         self._registers[_RAX] = 2**64 - error
+        assert calls._LIBC is not None
+        calls._LIBC.ptrace(_SET_REGISTERS, self._task, None, ctypes.addressof(self._registers))
+
+    def shorten(self) -> None:
+        """Let the call, which reads or writes bytes, be made with half of them, one at least."""
+        length = _ARGUMENTS[2]
+        self._registers[length] = max(int(self._registers[length]) // 2, 1)
         assert calls._LIBC is not None
         calls._LIBC.ptrace(_SET_REGISTERS, self._task, None, ctypes.addressof(self._registers))
 

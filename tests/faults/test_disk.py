@@ -17,6 +17,7 @@ from conftest import ProjectFolder, Result
 
 from faults import calls, story, trial
 from faults.disturbed import Ended, Server
+from faults.held import SHORT
 from faults.small_disk import LATE, SmallDisk
 
 TOPIC = "disk full and I/O errors"
@@ -30,8 +31,12 @@ MAY_FAIL = {
     errno.EDQUOT: ("write", "pwrite64", "mkdir", "openat"),
     errno.EIO: (*WRITING, *READING, *SYNCING),
     errno.EINTR: (*WRITING, *READING, *SYNCING),
+    SHORT: ("read", "pread64", "write", "pwrite64"),
 }
 """Which calls fail in which way."""
+
+NAMES = {**errno.errorcode, SHORT: "short"}
+"""Of the errors."""
 
 RECORDS = (".hygge/", "__pycache__")
 """What may get lost: no move suffers."""
@@ -242,6 +247,8 @@ def fail(
     is_record = any(each in ended.hit for each in RECORDS) and ended.hit != ".hygge/lock"
     if "Traceback" in text and ended.hit not in PYTHON:
         wrong.append("a traceback")
+    if error == SHORT and ended.code:
+        wrong.append("it took a part for the whole")
     if ended.code == 0:
         wrong += reference.wrong_in_the_end(root)
         if ended.by in SYNCING and not is_record and ended.hit != "":
@@ -259,12 +266,12 @@ def fail(
     shutil.rmtree(root)
     if not wrong:
         return ended, ""
-    what = f"{errno.errorcode[error]} at call {number}, {ended.by} of {ended.hit}: {wrong}"
+    what = f"{NAMES[error]} at call {number}, {ended.by} of {ended.hit}: {wrong}"
     return ended, f"{what}\n{ended.code} {text}"
 
 
 @pytest.mark.skipif(not calls.IS_POSSIBLE, reason="calls can't be held here")
-@pytest.mark.parametrize("error", MAY_FAIL, ids=[errno.errorcode[each] for each in MAY_FAIL])
+@pytest.mark.parametrize("error", MAY_FAIL, ids=[NAMES[each] for each in MAY_FAIL])
 @pytest.mark.parametrize(
     "most", [4, pytest.param(0, marks=[pytest.mark.full, pytest.mark.timeout(7200)])]
 )
@@ -285,7 +292,7 @@ def test_call_that_fails_costs_no_more_than_what_was_in_flight(
     for number in sorted(random.sample(numbers, most)) if most else numbers:
         ended, wrong = fail(prepared, disturbed, root, number, error)
         problems += [wrong] if wrong else []
-        tally[errno.errorcode[error]] += ended.by != ""
+        tally[NAMES[error]] += ended.by != ""
         tally["of these, the run succeeded"] += ended.by != "" and ended.code == 0
 
     assert not problems, f"{len(problems)} of {count}\n" + "\n".join(problems[:10])
