@@ -154,7 +154,7 @@ class Soak:
         elif how == 2:
             path.write_bytes(content + b"\n")
         else:
-            shutil.copy(self.chance.choice(outputs), path)
+            path.write_bytes(self.chance.choice(outputs).read_bytes())
 
     def state_damaged(self) -> None:
         path = self.root / ".doit.db"
