@@ -137,6 +137,34 @@ def test_signal_ends_a_run_in_good_order(
     assert project.doit().moved == PARTITIONS - done
 
 
+INTERRUPTED = """
+import os, signal
+
+
+def interrupted(rows):
+    os.kill(os.getpid(), signal.SIGINT)
+    raise KeyboardInterrupt
+"""
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_query_that_hears_of_ctrl_c_first_is_no_second_one(
+    project: ProjectFolder, threads: str
+) -> None:
+    """A bug: polars lets a query end in a KeyboardInterrupt, and the run stopped at once."""
+    project.months(1)
+    project.write("flows/interrupted.py", INTERRUPTED)
+    transform = 'transform: {python: "flows/interrupted.py:interrupted"}'
+    project.flow("flights", f"home: data/home/flights\nstore: data/store/flights\n{transform}\n")
+
+    for _ in range(5):
+        result = project.doit("-n", threads)
+
+        assert result.code == 128 + signal.SIGINT
+        assert "Stopped: 0 of 1 moved; run `doit` to go on." in result.out
+        assert "at once" not in result.err
+
+
 def test_second_signal_stops_at_once(project: ProjectFolder) -> None:
     project.write("dodo.py", (project.root / "dodo.py").read_text() + SLOW_TASK)
     project.months(2)

@@ -381,12 +381,15 @@ def _orderly_runners() -> Iterator[None]:
 def _stopping_on_signals() -> Iterator[None]:
     """Turn the first signal into an orderly stop; the second ends the process at once."""
 
+    came: list[int] = []  # what was stopped by may be known before: a query may hear of it first
+
     def stop(number: int, frame: FrameType | None) -> None:
-        if tasks.current.stopped_by:
+        if came:
             # As after a kill: what is half-written is cleared away by the next run.
             with contextlib.suppress(OSError):
                 os.write(2, b"\nStopped at once; run `doit` to go on.\n")
             os._exit(128 + number)
+        came.append(number)
         tasks.current.stopped_by = number
 
     # What is ignored stays so: nohup wants a run to outlive its terminal.
