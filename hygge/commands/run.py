@@ -6,11 +6,9 @@ import contextlib
 import dataclasses
 import fnmatch
 import inspect
-import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from types import FrameType
 from typing import Any
 
 import doit.cmd_run
@@ -21,6 +19,7 @@ from doit.task import Task
 
 from hygge import github, tasks
 from hygge.commands.on_error import collects_all, failed_fast
+from hygge.commands.stopping import stopping_on_signals
 from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell
 from hygge.coordinator import Options
 from hygge.error_record import ErrorRecord, record
@@ -29,9 +28,6 @@ from hygge.own_tasks import wait_for_flows
 from hygge.plan import FlowPlan
 from hygge.share import parsed
 from hygge.tasks import BrokenFlowTask, FlowTask, GroupTask, Invocation, PartitionTask
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What asks for an orderly stop."""
 
 CHECK_FAILED = 5
 """Exit code: nothing failed but checks and contracts."""
@@ -232,7 +228,7 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
         if invocation.options.share is not None:
             asked = [flow for flow in invocation.plan.flows if self._is_selected(flow.name)]
             tell_left_out(asked, options["reporter"])
-        with _stopping_on_signals(), _orderly_runners():
+        with stopping_on_signals(), _orderly_runners():
             result = int(super()._execute(**options))
         if invocation.stopped_by:
             return 128 + invocation.stopped_by
@@ -375,28 +371,3 @@ def _orderly_runners() -> Iterator[None]:
         yield
     finally:
         doit.cmd_run.Runner, doit.cmd_run.MThreadRunner = before
-
-
-@contextlib.contextmanager
-def _stopping_on_signals() -> Iterator[None]:
-    """Turn the first signal into an orderly stop; the second ends the process at once."""
-
-    came: list[int] = []  # what was stopped by may be known before: a query may hear of it first
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if came:
-            # As after a kill: what is half-written is cleared away by the next run.
-            with contextlib.suppress(OSError):
-                os.write(2, b"\nStopped at once; run `doit` to go on.\n")
-            os._exit(128 + number)
-        came.append(number)
-        tasks.current.stopped_by = number
-
-    # What is ignored stays so: nohup wants a run to outlive its terminal.
-    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in heard}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
