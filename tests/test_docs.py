@@ -38,7 +38,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from hygge import schema
-from hygge.commands.run import SIGNALS
+from hygge.commands.stopping import SIGNALS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

@@ -239,7 +239,7 @@ def test_what_hangs_is_ended_with_all_that_it_started(parts: Callable[..., Parts
     again = project.doit()
 
     assert (result.code, result.moved, result.counts["failed"]) == (1, 1, len(HANGS))
-    for key, what in enumerate(HANGS, start=1):
+    for key in range(1, len(HANGS) + 1):
         said = said_of(result, key)
         found = re.search(
             rf"'parts:{key}' took longer than its timeout of 1.5 s: "
