@@ -1,4 +1,4 @@
-"""This is where the table in docs/reliability.md is written from what the suites counted.
+"""This is where the table in docs/reliability.md, and a sentence in README.md, get their numbers.
 
 HYGGE_FAULTS=counts.jsonl pytest -m "full or not full" tests/faults
 HYGGE_FAULTS=counts.jsonl python tests/faults/table.py
@@ -21,10 +21,17 @@ from typing import Any
 VARIABLE = "HYGGE_FAULTS"
 """Environment variable that names the file with the counts."""
 
-PAGE = Path(__file__).resolve().parents[2] / "docs/reliability.md"
+ROOT = Path(__file__).resolve().parents[2]
+
+PAGE, README = ROOT / "docs/reliability.md", ROOT / "README.md"
 
 BEGIN, END = "<!-- faults: begin -->\n", "<!-- faults: end -->"
-"""What the table stands between."""
+"""What the table, and the sentence, stand between."""
+
+ENUMERATED, AT_RANDOM = "SIGKILL before each change of the disk", "signals at random moments"
+"""What the topics begin with that the sentence is about."""
+
+KILLS, EQUAL = "kills", "equal to the reference"
 
 LIBRARIES = {"hygge": "hygge-data", "polars": "polars", "pyarrow": "pyarrow", "doit": "doit"}
 
@@ -69,6 +76,24 @@ def table(found: dict[str, Topic]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def sentence(found: dict[str, Topic]) -> str:
+    """Return what the README says of it."""
+
+    def total(topic: str, of: str) -> int:
+        return sum(each.counts.get(of, 0) for name, each in found.items() if name.startswith(topic))
+
+    told = {
+        each: f"{total(each, EQUAL):,} of {total(each, KILLS):,}"
+        for each in (ENUMERATED, AT_RANDOM)
+    }
+    return (
+        f"When that was last [tried in full](docs/reliability.md), {told[ENUMERATED]} runs that "
+        "were killed just before one of their changes of the disk, and "
+        f"{told[AT_RANDOM]} that were sent a signal at a random moment, ended after one plain "
+        "rerun as if nothing had happened.\n"
+    )
+
+
 def _shown(number: Any) -> str:
     return f"{number:,}" if isinstance(number, int | float) else str(number)
 
@@ -82,18 +107,18 @@ def written(page: str, between: str) -> str:
     pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
     result, count = pattern.subn(lambda _: f"{BEGIN}{between}{END}", page)
     if count != 1:
-        sys.exit(f"error: {count} places between markers in {PAGE}")
+        sys.exit(f"error: {count} places between markers")
     return result
 
 
 def main() -> None:
-    """Write the table."""
+    """Write the table and the sentence."""
     name = os.environ.get(VARIABLE)
     if not name or not Path(name).is_file():
         sys.exit(f"error: no counts; {VARIABLE} names the file that the suites wrote")
     found = topics(Path(name).read_text(encoding="utf-8").splitlines())
-    page = written(PAGE.read_text(encoding="utf-8"), table(found))
-    PAGE.write_text(page, encoding="utf-8")
+    for page, text in ((PAGE, table(found)), (README, sentence(found))):
+        page.write_text(written(page.read_text(encoding="utf-8"), text), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -66,11 +66,12 @@ class Soak:
 
     # What happens to sources
 
-    def change(self, removals: bool) -> None:
-        """Change some sources or a flow; remove a source only where *removals* allows it."""
-        hows = [self._rewrite, self._rewrite, self._add, self._compress, self._touch]
+    def change(self, leaving: bool) -> None:
+        """Change some sources or a flow; *leaving* tells whether an output may lose its name."""
+        hows = [self._rewrite, self._rewrite, self._add, self._touch]
+        hows += [self._remove, self._compress] * leaving
         for _ in range(self.chance.randint(0, 3)):
-            self.chance.choice([*hows, *[self._remove] * removals])()
+            self.chance.choice(hows)()
 
     def _sources(self) -> list[Path]:
         return sorted(path for path in (self.root / "data/home").rglob("*") if path.is_file())
@@ -190,8 +191,8 @@ class Soak:
         ]
         fault = self.chance.choice(faults)
         name = fault.__name__.replace("_", " ")
-        # Whose the output of a source is that is gone too, nobody can know without the state.
-        self.change(removals=fault != self.state_damaged)
+        # Whose an output is that nothing makes any more, nobody can know without the state.
+        self.change(leaving=fault != self.state_damaged)
         fault()
         self.counts[name] += 1
         mended = self.server.doit(self.root)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from faults.results import VARIABLE, record
-from faults.table import BEGIN, END, PAGE, table, topics, written
+from faults.table import BEGIN, END, PAGE, README, sentence, table, topics, written
 
 
 def test_counts_of_a_topic_are_gathered_and_written_between_the_markers(
@@ -33,7 +33,24 @@ def test_nothing_is_left_where_no_file_is_named(monkeypatch: pytest.MonkeyPatch)
     record("kills", {"kills": 5})
 
 
-def test_page_has_one_place_for_the_table() -> None:
-    page = PAGE.read_text(encoding="utf-8")
+def test_sentence_has_the_sums_of_all_ways_of_killing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = tmp_path / "counts.jsonl"
+    monkeypatch.setenv(VARIABLE, str(counts))
+    for way in ("copied", "written"):
+        topic = f"SIGKILL before each change of the disk: {way}"
+        record(topic, {"kills": 700, "equal to the reference": 699})
+    record("signals at random moments, 1 thread", {"kills": 5, "equal to the reference": 5})
+
+    text = sentence(topics(counts.read_text().splitlines()))
+
+    assert "1,398 of 1,400 runs that were killed just before" in text
+    assert "and 5 of 5 that were sent a signal" in text
+
+
+@pytest.mark.parametrize("file", [PAGE, README])
+def test_page_has_one_place_for_what_was_counted(file: Path) -> None:
+    page = file.read_text(encoding="utf-8")
 
     assert page.count(BEGIN) == page.count(END) == 1
