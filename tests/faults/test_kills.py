@@ -174,15 +174,15 @@ def test_kill_before_what_puts_things_into_place_then_plain_rerun_ends_as_if_und
     expected = trial.prepare(servers[0])
     made = servers[0].doit(trial.copy("counted"), call=0).calls
     telling = {"rename", "mkdir", "rmdir", "fsync", "syncfs"}
-    for number, name in enumerate(made, 1):
-        if name in telling:
-            trial.kill(servers[0], expected, number, "copy")
+    numbers = [number for number, name in enumerate(made, 1) if name in telling]
+    for number in numbers[::3]:
+        trial.kill(servers[0], expected, number, "copy")
 
     with capsys.disabled():
         print(f"\nSIGKILL in {time.perf_counter() - began:.0f} s: {dict(trial.counts)}")
     assert trial.wrong == []
-    assert trial.counts["kills"] > 40
-    assert trial.counts["stopped in the middle"] > 20
+    assert trial.counts["kills"] > 15
+    assert trial.counts["stopped in the middle"] > 5
 
 
 @pytest.mark.full

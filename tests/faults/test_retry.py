@@ -262,7 +262,10 @@ def test_without_tenacity_it_is_said_what_to_install(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-@pytest.mark.parametrize("name", ["EAGAIN", "ESTALE", "ETIMEDOUT"])
+@pytest.mark.parametrize(
+    "name",
+    ["ESTALE", *(pytest.param(each, marks=pytest.mark.full) for each in ("EAGAIN", "ETIMEDOUT"))],
+)
 def test_what_the_system_says_of_a_source_is_tried_again(tmp_path: Path, name: str) -> None:
     project = Parts(tmp_path / "project", 1, QUICKLY)
     source = project.root / "data/home/parts/1.parquet"

@@ -151,7 +151,7 @@ def make_projects(folder: Path, server: Server) -> list[Project]:
 
 
 @pytest.mark.parametrize(
-    "kills", [16, pytest.param(500, marks=[pytest.mark.full, pytest.mark.timeout(7200)])]
+    "kills", [8, pytest.param(500, marks=[pytest.mark.full, pytest.mark.timeout(7200)])]
 )
 def test_signal_at_a_random_moment_then_plain_rerun_ends_as_if_undisturbed(
     kills: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]

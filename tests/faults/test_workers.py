@@ -351,6 +351,7 @@ def test_a_worker_makes_what_the_run_would_make(tmp_path: Path) -> None:
     assert any("quarantine" in path for path in digests[0])
 
 
+@pytest.mark.full
 def test_as_many_work_at_once_as_are_asked_for(parts: Callable[..., Parts]) -> None:
     project = parts(7, "isolate: process\n")
     for key in range(1, 8, 2):
@@ -365,7 +366,9 @@ def test_as_many_work_at_once_as_are_asked_for(parts: Callable[..., Parts]) -> N
     assert max(times[0]) < min(times[1]), "all have begun before the first has ended"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGHUP, marks=pytest.mark.full)]
+)
 def test_a_stop_lets_a_worker_finish(parts: Callable[..., Parts], number: int) -> None:
     project = parts(4, "isolate: process\n")
     for key in range(1, 5):
@@ -459,6 +462,7 @@ def test_whatever_workers_do_one_run_without_faults_makes_it_good(
     record("workers with random faults", {"runs": rounds, "faults": done.total()})
 
 
+@pytest.mark.full
 def test_nothing_grows_over_failing_cycles(
     parts: Callable[..., Parts], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -494,6 +498,7 @@ def test_the_keys_are_no_reason_to_move_anything(parts: Callable[..., Parts]) ->
     assert project.doit().moved == 0
 
 
+@pytest.mark.full
 def test_a_default_holds_for_all_flows(parts: Callable[..., Parts]) -> None:
     project = parts(1)
     project.write("hygge.yml", "defaults:\n  timeout: 1\n")
