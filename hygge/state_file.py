@@ -10,12 +10,13 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hygge import room
 from hygge.errors import StateError
+from hygge.state_reading import READERS, connect
 
 APPLICATION_ID = 0x68796767
 """``hygg``: the mark in an SQLite file's header that says whose it is."""
@@ -110,6 +111,7 @@ class StateFile:
                 if isinstance(error, sqlite3.Error) and self._is_circumstance(error):
                     raise self._error("can't be read", error) from error
                 # Damaged: nothing is remembered. A run moves the file aside, others leave it.
+                self._check_readable()
                 self._warn_unreadable()
                 return []
 
@@ -173,6 +175,7 @@ class StateFile:
             if connection is not None:
                 connection.close()
         if os.path.getsize(self.name) > 0:
+            self._check_readable()
             self._warn_unreadable()
         return False
 
@@ -201,9 +204,39 @@ class StateFile:
         except DAMAGED as error:
             if isinstance(error, sqlite3.Error) and self._is_circumstance(error):
                 raise self._error("can't be written", error) from error
-            self._move_aside()
-            connection = self._connected()
+            connection = self._connected_at_second_look()
         self._use(connection, reading_only=False)
+
+    def _connected_at_second_look(self) -> sqlite3.Connection:
+        """Open what looked damaged, or move it aside and begin anew."""
+        # A read that failed is damage to SQLite (SQLITE_IOERR_CORRUPTFS), and may have passed.
+        self._check_readable()
+        try:
+            return self._connected()
+        except DAMAGED:
+            self._move_aside()
+            return self._connected()
+
+    def _check_readable(self) -> None:
+        """Refuse to take for damaged what the disk does not give.
+
+        Raises:
+            StateError: It can't be read, though it is there and may be read.
+        """
+        for suffix in ("", "-wal"):
+            try:
+                with Path(self.name + suffix).open("rb") as opened:
+                    while opened.read(2**20):
+                        pass
+            except (FileNotFoundError, IsADirectoryError, PermissionError):
+                continue
+            except OSError as error:
+                name = os.path.basename(self.name) + suffix
+                raise StateError(
+                    f"'{name}' can't be read: {error.strerror}",
+                    self.name + suffix,
+                    "see to it that the disk is sound; then run again",
+                ) from error
 
     def _connected_despite_others(self) -> sqlite3.Connection:
         try:
@@ -237,7 +270,7 @@ class StateFile:
 
     def _connected(self) -> sqlite3.Connection:
         exists = os.path.exists(self.name) and os.path.getsize(self.name) > 0
-        connection = _connect(self.name)
+        connection = connect(self.name)
         try:
             if exists and not _is_ours(connection) and _has_tables(connection):
                 raise sqlite3.DatabaseError("not written by this version of hygge")
@@ -282,61 +315,6 @@ class StateFile:
 
 def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _connect(name: str, uri: bool = False) -> sqlite3.Connection:
-    connection = sqlite3.connect(name, uri=uri, check_same_thread=False, timeout=30)
-    # A byte that is no UTF-8 must not cost all rows: the sum of its own row tells.
-    connection.text_factory = lambda text: text.decode("utf-8", "replace")
-    return connection
-
-
-def _copied(name: str) -> sqlite3.Connection | None:
-    """Return a connection to a copy in memory of what nobody is writing to, else None.
-
-    SQLite leaves two files beside one that it reads, which keep out everybody who may not write
-    them: not even the next run of whom the project belongs to could.
-    """
-    before = _quiet(name)
-    if before is None or not hasattr(sqlite3.Connection, "deserialize"):
-        return None
-    try:
-        data = bytearray(Path(name).read_bytes())
-    except OSError:
-        return None
-    if not data or _quiet(name) != before:  # a run that was killed at its very start leaves 0 bytes
-        return None
-    # https://www.sqlite.org/fileformat.html: 2 says that there is a log, and a copy has none.
-    if data[18:20] == b"\x02\x02":
-        data[18:20] = b"\x01\x01"
-    connection = _connect(":memory:")
-    connection.deserialize(bytes(data))
-    return connection
-
-
-def _quiet(name: str) -> tuple[int, int, int] | None:
-    """Return what tells whether the file has changed; None where its log holds something."""
-    try:
-        if os.path.exists(f"{name}-wal") and os.path.getsize(f"{name}-wal"):
-            return None
-        stat = os.stat(name)
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
-
-
-def _shared(name: str) -> sqlite3.Connection:
-    """Return a connection that reads the log too, while a run goes on or after it was killed."""
-    return _connect(f"{Path(name).absolute().as_uri()}?mode=ro", uri=True)
-
-
-def _unchanging(name: str) -> sqlite3.Connection:
-    """Return a connection for a folder without write access."""
-    return _connect(f"{Path(name).absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-
-
-READERS: Sequence[Callable[[str], sqlite3.Connection | None]] = (_copied, _shared, _unchanging)
-"""What opens a file to read it, one after the other until one can."""
 
 
 def is_state(file: Path) -> bool:

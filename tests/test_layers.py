@@ -38,6 +38,7 @@ LAYERS = {
         "lock",
         "state",
         "state_file",
+        "state_reading",
         "events",
         "schema",
         "entities",

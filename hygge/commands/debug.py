@@ -32,7 +32,8 @@ from hygge.plan import FlowPlan
 from hygge.prepared import Prepared
 from hygge.project import MARKERS
 from hygge.reporter import amount_of_bytes
-from hygge.state_file import APPLICATION_ID, DAMAGED, FORMAT, READERS
+from hygge.state_file import APPLICATION_ID, DAMAGED, FORMAT
+from hygge.state_reading import READERS
 
 WRONG = 1
 """What the command ends with where a person has to mend something."""
