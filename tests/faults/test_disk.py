@@ -182,7 +182,7 @@ def test_disk_that_is_full_after_so_many_pages(
             assert "no space left" in (full.out + full.err).lower(), said
             assert re.search(r"B free, (about \S+B|more is) needed", full.out + full.err), said
         tally["full after so many pages"] += 1
-        tally["of these, succeeded all the same"] += full.code == 0
+        tally["full after so many pages, with success all the same"] += full.code == 0
     server.close()
     disk.close()
 
@@ -295,6 +295,6 @@ def test_call_that_fails_costs_no_more_than_what_was_in_flight(
         ended, wrong = fail(prepared, disturbed, root, number, error)
         problems += [wrong] if wrong else []
         tally[NAMES[error]] += ended.by != ""
-        tally["of these, the run succeeded"] += ended.by != "" and ended.code == 0
+        tally[f"{NAMES[error]}, with success all the same"] += ended.by != "" and ended.code == 0
 
     assert not problems, f"{len(problems)} of {count}\n" + "\n".join(problems[:10])
