@@ -54,8 +54,7 @@ class Disks:
 
         It need not be there yet.
         """
-        while not folder.is_dir() and folder != folder.parent:
-            folder = folder.parent
+        folder = _nearest(folder)
         with contextlib.suppress(OSError):  # one that may not be read is heard of by its files
             device = folder.stat().st_dev
             with self._lock:
@@ -154,16 +153,29 @@ def sync_removals(folders: Iterable[Path]) -> None:
     Raises:
         OSError: So it may.
     """
-    there = set()
-    for folder in folders:
-        while not folder.is_dir() and folder != folder.parent:
-            folder = folder.parent
-        there.add(folder)
+    there = {_nearest(folder) for folder in folders}
     if len(there) >= FOLDERS_AT_ONCE:
         os.sync()
         return
     for folder in there:
-        _fsync_folder(folder)
+        _sync_what_is_left(folder)
+
+
+def _nearest(folder: Path) -> Path:
+    """Return *folder*, or the nearest one above that is there."""
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def _sync_what_is_left(folder: Path) -> None:
+    while True:
+        try:
+            _fsync_folder(folder)
+        except FileNotFoundError:  # another thread has removed it since, being empty
+            folder = _nearest(folder)
+        else:
+            return
 
 
 def forget_cached(files: Iterable[Path]) -> None:
