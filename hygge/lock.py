@@ -43,6 +43,9 @@ class ProjectLock:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock: filelock.BaseFileLock | None = None
+        self.was_left = False
+        """Whether somebody who held it ended without giving it back, and what they left half-done
+        is not known to be cleared away. It is known beside the state, which may be damaged."""
 
     def acquire(self, wait: bool = False) -> None:
         """Take the lock; does nothing if this object has it.
@@ -61,6 +64,7 @@ class ProjectLock:
             lock = filelock.FileLock(self._folder / "lock")
             lock.acquire(timeout=-1 if wait else 0)
             self._lock = lock
+            self.was_left = os.path.lexists(self._holder_file)
             self._tell_holder()
         except filelock.Timeout as error:
             raise RunInProgress(
@@ -78,6 +82,9 @@ class ProjectLock:
     def release(self) -> None:
         """Give the lock back, if this object has it."""
         if self._lock is not None:
+            if not self.was_left:
+                with contextlib.suppress(OSError):
+                    self._holder_file.unlink()
             self._lock.release()
             self._lock = None
 

@@ -61,7 +61,7 @@ class Run:
         self._begun = threading.Lock()
         self._writing = False
         self._disks = Disks(project.root)
-        self._doubted = False
+        self._sweeps = False
         self._unswept: set[str] = set()
 
     def plan(self, wait: bool = False) -> Plan:
@@ -94,7 +94,7 @@ class Run:
         counts as written.
         """
         doubted = self.state.doubted()
-        self._doubted = bool(doubted)
+        self._sweeps = bool(doubted) or self.state.was_left
         if doubted:
             tasks = [each for each in self.state.receipts() if self.state.run_of(each) in doubted]
             written = {output for task in {*tasks, *intents} for output in self._written_by(task)}
@@ -131,8 +131,8 @@ class Run:
                 continue
             store = flow.prepared.store.folder()
             self._unswept.discard(flow.name)
-            if self._doubted or not any(decision.receipt for decision in flow.decisions):
-                # Nothing is remembered that could name them, or a power cut may have taken it.
+            if self._sweeps or not any(decision.receipt for decision in flow.decisions):
+                # Nothing is remembered that could name them, or what was may be lost.
                 for folder in (store, quarantine_folder(flow.name, self.project.root)):
                     sweep_folder(folder, self.project.root)
             done = [d for d in flow.decisions if d.reason is None and d.task in intents]
@@ -362,7 +362,7 @@ class Run:
         """
         try:
             self.trial.close()
-            if self._writing or self._doubted:
+            if self._writing or self._sweeps:
                 self._disks.settle(sorted(self._settled))
                 self.state.mark_clean(swept=not self._unswept)
         except HyggeError:

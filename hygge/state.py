@@ -121,6 +121,11 @@ class State:
         self._rows = None
         self._loaded()
 
+    @property
+    def was_left(self) -> bool:
+        """Whether the run before this one ended without a word, whatever the file says of it."""
+        return self._lock.was_left
+
     def receipt(self, task: str) -> Receipt | None:
         """Return what is remembered of the last move of *task*, or None."""
         row = self._loaded().get(task)
@@ -270,6 +275,8 @@ class State:
             if swept:
                 connection.execute("DELETE FROM unclean WHERE run NOT IN (SELECT run FROM tasks)")
         self._file.write_back()
+        if swept:
+            self._lock.was_left = False
 
     def all_rows(self) -> dict[str, dict[str, Any]]:
         """Return everything that is stored by task, for people to read."""

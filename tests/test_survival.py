@@ -344,6 +344,23 @@ def test_output_published_by_a_killed_run_goes_when_its_source_has_gone_since(
     assert project.doit().counts["removed"] == 0
 
 
+def test_what_a_killed_run_left_is_found_though_the_state_has_lost_it(
+    project: ProjectFolder,
+) -> None:
+    """A bug: with a bit turned in SQLite's log, a hidden file stayed in the store for ever."""
+    project.months(2)
+    project.doit()
+    left = project.root / "data/store/flights/.2013-01.parquet.20130401T000000000Z-0a1b2c.tmp"
+    left.write_bytes(b"half")
+    project.write(".hygge/lock.holder", '{"pid": 1, "command": "doit", "since": "03:30:09"}')
+
+    result = project.doit()
+
+    assert result.moved == 0
+    assert not left.exists()
+    assert not (project.root / ".hygge/lock.holder").exists()
+
+
 def test_lost_state_is_rebuilt_without_writing_what_is_right(project: ProjectFolder) -> None:
     project.months(3)
     project.doit()
