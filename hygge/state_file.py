@@ -325,7 +325,10 @@ def is_state(file: Path) -> bool:
     except OSError:
         return False
     # https://www.sqlite.org/fileformat.html: the application id is at offset 68, big-endian.
-    return header[68:72] == APPLICATION_ID.to_bytes(4, "big")
+    mark = header[68:72]
+    # While a first run goes on, the mark may be in the log alone, or the file have no byte yet.
+    begun = mark in (b"", bytes(4)) and os.path.exists(f"{file}-wal")
+    return not header or begun or mark == APPLICATION_ID.to_bytes(4, "big")
 
 
 def _is_ours(connection: sqlite3.Connection) -> bool:
