@@ -58,6 +58,7 @@ class Run:
         self._vanished: list[str] = []
         self._ownership = Ownership({}, {}, project.root)
         self._planned: tuple[FlowPlan, ...] = ()
+        self._owning = threading.Lock()
         self._begun = threading.Lock()
         self._writing = False
         self._disks = Disks(project.root)
@@ -113,7 +114,8 @@ class Run:
         """Decide for one flow that was put off, now that those it waits for were moved."""
         self._clear_for(prepared)
         plan = self._coordinator.plan_flow(prepared)
-        self._ownership = self._ownership.with_flow(plan.name, plan.outputs())
+        with self._owning:
+            self._ownership = self._ownership.with_flow(plan.name, plan.outputs())
         self._begin_flows([plan])
         return plan
 
@@ -221,6 +223,8 @@ class Run:
         digest = config_hash(prepared.config)
         self.state.remember_config(digest, prepared.config)
         recorded = [each.path for each in decision.receipt.outputs] if decision.receipt else []
+        if decision.reason is None:
+            self._let_go(prepared, decision, recorded)
         earlier = [*recorded, *self._intended(self.state.intents(), decision.task)]
         if decision.receipt is None:
             earlier += prepared.found(decision.partition)
@@ -250,6 +254,16 @@ class Run:
         self._settled.update(real(output.path, root) for output in moved.receipt.outputs)
         self.recorder.files(decision.task, moved, decision.receipt)
         return moved
+
+    def _let_go(self, prepared: Prepared, decision: Decision, recorded: Sequence[str]) -> None:
+        """Let what a partition wrote go where it writes it no more.
+
+        It was up to date when the run began, and its outputs in use; its source changed since.
+        """
+        assert decision.partition is not None
+        flow, settled = prepared.flow.name, prepared.store.outputs(decision.partition)
+        with self._owning:
+            self._ownership = self._ownership.without(flow, {*recorded} - {*settled})
 
     def _intend(self, task: str, intended: Sequence[str], outputs: Sequence[str]) -> None:
         more = [each for each in outputs if each not in intended]
