@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,11 +59,6 @@ def retrying(
     def passes(error: BaseException) -> bool:
         return isinstance(error, tuple(_ALSO[each] for each in retry.also)) or may_pass(error)
 
-    def wait(seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while not is_stopping() and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, SECONDS_BETWEEN_LOOKS))
-
     def before(state: RetryCallState) -> None:
         assert state.outcome is not None
         error = state.outcome.exception()
@@ -86,11 +82,17 @@ def retrying(
         ),
         retry=tenacity.retry_if_exception(passes),
         before_sleep=before,
-        sleep=wait,
+        sleep=functools.partial(_wait, is_stopping),
         reraise=True,
     )
     result: T = again(attempt)
     return result
+
+
+def _wait(is_stopping: Callable[[], bool], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not is_stopping() and (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, SECONDS_BETWEEN_LOOKS))
 
 
 def _tenacity() -> ModuleType:
