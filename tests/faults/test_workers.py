@@ -419,7 +419,9 @@ def killed_while_working(project: Parts, wait: float, rng: random.Random) -> Non
     project.mend()
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(50, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "rounds", [1, pytest.param(50, marks=[pytest.mark.full, pytest.mark.timeout(3600)])]
+)
 def test_no_worker_outlives_a_run_that_is_killed(
     parts: Callable[..., Parts], rounds: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -438,6 +440,7 @@ def test_no_worker_outlives_a_run_that_is_killed(
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("rounds", [60])
 def test_whatever_workers_do_one_run_without_faults_makes_it_good(
     parts: Callable[..., Parts], rounds: int, capsys: pytest.CaptureFixture[str]
