@@ -8,6 +8,7 @@ from typing import Any
 
 from doit.dependency import FileChangedChecker
 
+from hygge.errors import HomeError
 from hygge.fingerprint import ContentHashes, Signature
 
 
@@ -29,9 +30,17 @@ class ContentChecker(FileChangedChecker):  # type: ignore[misc]
         return bool(self.hashes.read(os.path.abspath(file_path), now) != digest)
 
     def get_state(self, dep: str, current_state: list[Any] | None) -> list[Any] | None:
-        """Return what to remember of the file at *dep*; None if that is *current_state*."""
-        now = Signature.of(os.stat(dep))
-        if current_state is not None and Signature(*current_state[2:]).proves(now):
-            return None
-        digest = self.hashes.read(os.path.abspath(dep), now)
+        """Return what to remember of the file at *dep*; None if that is *current_state*.
+
+        Raises:
+            HomeError: It can't be read.
+        """
+        try:
+            now = Signature.of(os.stat(dep))
+            if current_state is not None and Signature(*current_state[2:]).proves(now):
+                return None
+            digest = self.hashes.read(os.path.abspath(dep), now)
+        except OSError as error:
+            hint = "see to it that you may read it when the task has ended"
+            raise HomeError(f"'{dep}' can't be read: {error.strerror}", dep, hint) from error
         return [dep, digest, *dataclasses.astuple(now)]

@@ -18,6 +18,22 @@ Path = tuple[str | int, ...]
 MOST_NODES = 100_000
 """Values a document may have after its aliases are expanded; more is a mistake or an attack."""
 
+MOST_CHARACTERS = 20_000_000
+"""Characters that all values together may have, after aliases are expanded."""
+
+DEEPEST = 50
+"""Levels of mappings and lists in each other. What nests deeper ends the whole process in the
+parser, which calls itself for each level."""
+
+LONGEST_NUMBER = 100
+"""Characters that a number may have. What is longer is slow to read, and can't be written again."""
+
+LONGEST_LINE = 200
+"""Characters of a line that are shown."""
+
+_COLLECTIONS = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "set", "omap", "pairs")}
+"""What becomes a mapping or a list; any other tag would name something to be made of it."""
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -39,6 +55,9 @@ class Place:
         head = f"{self.file}:{self.line}:{self.column}  "
         # A mistake in the indentation itself is shown at the first thing that is indented.
         within = max(self.column - 1 - (len(self.text) - len(shown)), 0)
+        if len(shown) > LONGEST_LINE:
+            start = max(within - LONGEST_LINE // 2, 0)
+            shown, within = shown[start : start + LONGEST_LINE], within - start
         caret = len("  at ") + len(head) + within
         return f"{head}{shown}\n{' ' * caret}^"
 
@@ -125,10 +144,11 @@ def parse(text: str, file: str, environment: Mapping[str, str] = os.environ) -> 
     """Read YAML *text* that stands in *file*, with ``${VAR}`` taken from *environment*.
 
     Raises:
-        ConfigError: Not YAML, a key stands twice, or a variable is not set.
+        ConfigError: Not YAML, too large, a key stands twice, or a variable is not set.
     """
     lines = text.split("\n")
     try:
+        _check_depth(text, file, lines)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise _syntax_error(error, file, lines) from error
@@ -136,6 +156,34 @@ def parse(text: str, file: str, environment: Mapping[str, str] = os.environ) -> 
     if node is None:
         return Document({}, {(): reader.at(0, 0)})
     return Document(reader.value(node, ()), reader.places, reader.keys)
+
+
+def _check_depth(text: str, file: str, lines: list[str]) -> None:
+    """Refuse *text* that is nested too deep, or has too many values, before it is composed."""
+    # Each level takes one of these; few texts have so many that it has to be looked at.
+    if sum(map(text.count, "[{-:?")) <= DEEPEST:
+        return
+    depth = count = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        count += isinstance(event, yaml.NodeEvent)
+        if depth > DEEPEST or count > 2 * MOST_NODES:  # a key is a node too
+            mark: Any = event.start_mark
+            text_there = lines[mark.line] if mark.line < len(lines) else ""
+            place = Place(file, mark.line + 1, mark.column + 1, text_there)
+            raise _too_deep(place) if depth > DEEPEST else _too_many(place)
+
+
+def _too_deep(place: Place) -> ConfigError:
+    what = f"more than {DEEPEST} mappings and lists in each other"
+    return ConfigError(what, str(place), "write it flatter")
+
+
+def _too_many(place: Place) -> ConfigError:
+    return ConfigError(f"more than {MOST_NODES:,} values", str(place), "use fewer aliases")
 
 
 def _syntax_error(error: yaml.YAMLError, file: str, lines: list[str]) -> ConfigError:
@@ -162,6 +210,7 @@ class _Reader:
         self._scalars = yaml.SafeLoader("")
         self._open: set[int] = set()
         self._count = 0
+        self._characters = 0
 
     def at(self, line: int, column: int) -> Place:
         text = self.lines[line].rstrip("\r") if line < len(self.lines) else ""
@@ -172,11 +221,15 @@ class _Reader:
         self.places[path] = place
         self._count += 1
         if self._count > MOST_NODES:
-            raise ConfigError(f"more than {MOST_NODES:,} values", str(place), "use fewer aliases")
+            raise _too_many(place)
+        if len(path) > DEEPEST:
+            raise _too_deep(place)
         if id(node) in self._open:
             raise ConfigError("a value that contains itself", str(place), "remove the alias")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, place)
+        if node.tag not in _COLLECTIONS:
+            raise ConfigError(f"unknown YAML tag '{node.tag}'", str(place), "remove it")
         self._open.add(id(node))
         try:
             if isinstance(node, yaml.MappingNode):
@@ -203,13 +256,20 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode, place: Place) -> Any:
         kind = node.tag.rpartition(":")[2]
+        self._characters += len(node.value)
+        if self._characters > MOST_CHARACTERS:
+            what = f"values of more than {MOST_CHARACTERS:,} characters"
+            raise ConfigError(what, str(place), "use fewer aliases")
         if kind in ("str", "timestamp", "binary"):
             return self._expanded(node.value, place)
         if kind not in ("null", "bool", "int", "float"):
             raise ConfigError(f"unknown YAML tag '{node.tag}'", str(place), "remove it")
+        if len(node.value) > LONGEST_NUMBER:
+            what = f"not a {kind}: it has {len(node.value):,} characters"
+            raise ConfigError(what, str(place), "quote it")
         try:
             return self._scalars.construct_object(node)
-        except ValueError as error:
+        except (ValueError, LookupError, OverflowError, yaml.YAMLError) as error:
             raise ConfigError(f"not a {kind}: '{node.value}'", str(place), "quote it") from error
 
     def _expanded(self, text: str, place: Place) -> str:

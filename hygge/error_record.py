@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from hygge.errors import causes
 from hygge.events import timestamp
 
 MOST_FRAMES = 50
@@ -25,7 +26,7 @@ class ErrorContext:
     call_stack: tuple[str, ...]
     """``module.function:line`` from the outermost call to where it was raised."""
     worker_id: str
-    """Name of the thread."""
+    """Name of the thread, or of the process that is no thread of the run: ``worker 4711``."""
     file_being_processed: str | None
     """First source of the partition, from the root; None where there is none."""
     flow: str | None
@@ -71,10 +72,15 @@ class ErrorRecord:
 def record(error: BaseException, task: str, file: str | None = None) -> ErrorRecord:
     """Return what is to be remembered of *error*, met now, in this thread, while *task* was done.
 
+    Of an error that was met in another process, it is what was remembered there.
+
     Args:
         file: What was being read, from the root.
     """
-    chain = list(_causes(error))
+    known = getattr(error, "recorded", None)
+    if isinstance(known, ErrorRecord):
+        return known
+    chain = list(causes(error))
     stack = [*_frames(error.__traceback__)]
     ours = stack[-1] if stack else ("", "", 0)
     origin = [*_frames(chain[-1].__traceback__)] or stack
@@ -98,16 +104,6 @@ def record(error: BaseException, task: str, file: str | None = None) -> ErrorRec
             column=getattr(error, "column", None),
         ),
     )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield *error* and what it was raised from, in order; each once."""
-    seen: set[int] = set()
-    each: BaseException | None = error
-    while each is not None and id(each) not in seen:
-        seen.add(id(each))
-        yield each
-        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
 
 
 def _frames(start: TracebackType | None) -> Iterator[tuple[str, str, int]]:

@@ -11,6 +11,8 @@
     ├── CheckFailed      the data: a check of the flow does not hold
     ├── ContractBroken   the data or the flow: columns other than the store may have
     ├── StoreError       the place where data settles
+    ├── WorkerCrashed    what ended the process that shaped a partition
+    ├── Timeout          what takes longer than the flow's timeout, or that timeout
     ├── StateError       .doit.db or .hygge/
     └── RunInProgress    another run holds the project
 """
@@ -19,13 +21,24 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from hygge import redaction
 
 # Lines of ours are indented; a line break in a name must not begin one of its own.
 _CONTROL = re.compile(
     r"\n(?! )|[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
 _PLACE = re.compile(r"(?P<file>\S.*?):(?P<line>\d+):(?P<column>\d+)  ")
+
+
+LONGEST = 4000
+"""Characters of a part of a message; a value that is quoted in it may have millions."""
+
+
+def _bounded(text: str) -> str:
+    # Hidden first: half a secret would not be known for one.
+    return text if len(text) <= LONGEST else f"{redaction.hide(text)[:LONGEST]}…"
 
 
 class HyggeError(Exception):
@@ -38,10 +51,17 @@ class HyggeError(Exception):
     """
 
     def __init__(self, what: str, where: str = "", hint: str = "") -> None:
+        what, where, hint = map(_bounded, (what, where, hint))
         super().__init__(what, where, hint)
         self.what = what
         self.where = where
         self.hint = hint
+
+    may_pass = False
+    """Whether trying again may help, where its causes can't tell: they are in another process, or
+    whoever raised it knows better."""
+    recorded: object = None
+    """What was remembered of it, as an `ErrorRecord`, where it was met: in another process."""
 
     @property
     def place(self) -> tuple[str, int, int] | None:
@@ -95,12 +115,30 @@ class StoreError(HyggeError):
     """To be mended where the data settles. Nothing was changed."""
 
 
+class WorkerCrashed(HyggeError):
+    """To be mended in what ended the process that shaped a partition. Nothing was changed."""
+
+
+class Timeout(HyggeError):
+    """To be mended in what takes so long, or in the flow's timeout. Nothing was changed."""
+
+
 class StateError(HyggeError):
     """To be mended at ``.doit.db`` or ``.hygge/``. Nothing was moved."""
 
 
 class RunInProgress(HyggeError):
     """Another process holds the project. Nothing was started."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield *error* and what it was raised from, in order; each once."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

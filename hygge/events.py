@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import re
 import secrets
 import threading
 from collections.abc import Callable
@@ -21,6 +22,11 @@ def new_run_id() -> str:
     """Return an id that sorts by time: UTC to the millisecond, then chance."""
     now = datetime.datetime.now(datetime.UTC)
     return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z-{secrets.token_hex(3)}"
+
+
+def is_run_id(text: str) -> bool:
+    """Tell whether *text* is a run's id."""
+    return re.fullmatch(RUN_ID, text) is not None
 
 
 def timestamp() -> str:
@@ -63,9 +69,8 @@ class EventLog:
             if self._open is None:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
                 self._open = self.file.open("ab", buffering=0)
-                waiting = b"".join(self._waiting)
+                self._append(b"".join(self._waiting))
                 self._waiting.clear()
-                self._torn = self._open.write(waiting) < len(waiting)
 
     def emit(self, type_: str, step: str | None = None, level: str = "INFO", **data: Any) -> None:
         """Append one event; if the log is open it is with the operating system on return."""
@@ -90,13 +95,20 @@ class EventLog:
         if self._open is None:
             self._waiting.append(line)
             return
-        # A disk that was full may have taken half of the last line; this one begins anew.
-        line = b"\n" + line if self._torn else line
+        self._append(line)
+
+    def _append(self, lines: bytes) -> None:
+        assert self._open is not None
+        # Of a disk that was full for a moment, one event is torn and not the next one with it.
+        rest = memoryview(b"\n" + lines if self._torn else lines)
         with contextlib.suppress(OSError):
-            self._torn = self._open.write(line) < len(line)
+            while rest:
+                rest = rest[self._open.write(rest) :]
+        self._torn = bool(rest) and (self._torn or len(rest) < len(lines))
 
     def close(self) -> None:
         """Close the file."""
         if self._open is not None:
-            self._open.close()
+            with contextlib.suppress(OSError):
+                self._open.close()
             self._open = None

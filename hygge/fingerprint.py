@@ -7,7 +7,7 @@ import os
 import stat as stat_modes
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,9 +111,18 @@ class ContentHashes:
         if known is not None and known[0].same_file(now):
             return known[1]
         digest = content_hash(path)
-        with self._lock:
-            self._known[path] = (now, digest)
+        self.learn({path: (now, digest)})
         return digest
+
+    def known(self, paths: Iterable[str]) -> dict[str, tuple[Signature, str]]:
+        """Return signature and hash of those of *paths* that were read."""
+        with self._lock:
+            return {path: self._known[path] for path in paths if path in self._known}
+
+    def learn(self, known: Mapping[str, tuple[Signature, str]]) -> None:
+        """Take over signatures and hashes of files that were read elsewhere."""
+        with self._lock:
+            self._known.update(known)
 
 
 def is_regular(stat: os.stat_result) -> bool:

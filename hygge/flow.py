@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from hygge import entities, overrides, schema
 from hygge.document import Document, Path, Place
 from hygge.errors import ConfigError, HyggeError
+from hygge.handling import THREAD, Retry, isolate_of, retry_of, timeout_of
 from hygge.project import WHAT_A_NAME_IS, Project, is_name, read_yaml
 
 AnyError = TypeVar("AnyError", bound=HyggeError)
@@ -75,6 +76,15 @@ class Flow:
     """What columns the store may have: ``mode`` or ``columns``; None for any."""
     needs: tuple[str, ...] = ()
     """Flows that are brought up to date before this one, as they were written."""
+    timeout: float | None = None
+    """Seconds that shaping a partition may take; None for any."""
+    isolate: str = THREAD
+    """Where a partition is shaped: ``thread`` or ``process``."""
+    retry: Retry | None = None
+    """How a partition is tried again when what failed may pass by itself; None if it is not."""
+    on_error: str = ""
+    """What becomes of its other partitions when one fails: ``fail_fast``, ``collect_all``; empty
+    for what the command line says."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +163,10 @@ def _flow(name: str, shown: str, document: Document) -> Flow:
         checks=tuple(Section("check", each, document, ("checks", i)) for i, each in checks),
         schema=_schema_section(document),
         needs=tuple(values.get("needs", ())),
+        timeout=timeout_of(document),
+        isolate=isolate_of(document),
+        retry=retry_of(document),
+        on_error=values.get("on_error", ""),
     )
 
 

@@ -114,11 +114,12 @@ class Manifest:
         A manifest that can't be written never stops a move: the old one stays.
         """
         began = time.perf_counter()
-        temporary = folder / f".{NAME}.tmp"
         text = json.dumps(redaction.hide_in(self.to_json()), ensure_ascii=False, indent=1)
-        with contextlib.suppress(OSError):
-            temporary.write_text(text, encoding="utf-8", errors="replace")
-            os.replace(temporary, folder / NAME)
+        try:
+            temporary_path(folder).write_text(text, encoding="utf-8", errors="replace")
+            os.replace(temporary_path(folder), folder / NAME)
+        except OSError:
+            sweep(folder)
         now = time.perf_counter()
         self._next = now + max(SECONDS_BETWEEN, SHARE * (now - began))
 
@@ -126,6 +127,20 @@ class Manifest:
         """Do as `write` does, unless that was done a short while ago."""
         if time.perf_counter() >= self._next:
             self.write(folder)
+
+
+def temporary_path(folder: Path) -> Path:
+    """Return where the manifest that goes into *folder* is written.
+
+    One place for all runs, beside their folders: what a killed run left there is found again.
+    """
+    return folder.parent / f".{NAME}.tmp"
+
+
+def sweep(folder: Path) -> None:
+    """Remove what was left where the manifest that goes into *folder* is written."""
+    with contextlib.suppress(OSError):
+        temporary_path(folder).unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str]:

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hygge.attempt import Attempt, Held
 from hygge.contract import Columns
-from hygge.errors import HyggeError, SourceChanged, StoreError
-from hygge.fingerprint import ContentHashes, Signature, content_hash, is_regular
-from hygge.partition import Partition, Source
-from hygge.paths import real
-from hygge.receipt import Output, ReadSource, Receipt
-from hygge.shape import Shaped, Shaping, discard
+from hygge.durability import Disks, sync_removals
+from hygge.errors import StoreError
+from hygge.events import is_run_id
+from hygge.fingerprint import ContentHashes
+from hygge.partition import Partition
+from hygge.paths import located, real
+from hygge.receipt import Output, Receipt
+from hygge.shape import Shaping, discard
 from hygge.stores.staging import (
     FOLDERS,
+    StagedFile,
     is_temporary,
     remove_temporary,
     store_error,
     temporary_path,
 )
-
-PAUSES = (0.2, 1.0)
-"""Seconds to wait before a source that was written to while it was read is read again."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,11 @@ class Move:
     """Absolute folder of the store they wrote to."""
     may_remove: Callable[[str], bool]
     """Tells whether an output that is no longer written is nobody else's."""
+    durable: Disks | None = None
+    """Waits for the disk before and after each output is put into place; None where that is done
+    once, at the end of the run."""
+    elsewhere: Callable[[Attempt], Held] | None = None
+    """Attempts it in another process; None where this one will do."""
 
     @property
     def partition(self) -> Partition:
@@ -87,12 +91,15 @@ class Move:
             CheckFailed: A check does not hold.
             ContractBroken: The store may not have these columns.
             StoreError: It can't be written.
+            WorkerCrashed: The process that was to shape it ended.
+            Timeout: Shaping it took too long.
         """
         started = time.perf_counter()
-        shaped, read = self._shaped()
+        attempt = Attempt(self.shaping, self.hashes)
+        shaped, read = self.elsewhere(attempt) if self.elsewhere else attempt()
         try:
             self.intend([each.final for each in shaped.staged])
-            published = [each.publish() for each in shaped.staged]
+            published = self._published(shaped.staged)
         finally:
             discard(shaped.staged)
         outputs = tuple(output for output, _ in published)
@@ -116,85 +123,16 @@ class Move:
             notes=shaped.notes,
         )
 
-    def _shaped(self) -> tuple[Shaped, tuple[ReadSource, ...]]:
-        for pause in (*PAUSES, None):
-            try:
-                return self._shape_once()
-            except SourceChanged:
-                if pause is None:
-                    raise
-                time.sleep(pause)
-        raise AssertionError("unreachable: the last pause is None")
-
-    def _shape_once(self) -> tuple[Shaped, tuple[ReadSource, ...]]:
-        before = self._signatures()
-        # A file that was written just now may be written again without its times showing it, so
-        # that only its bytes can tell whether it was.
-        racy = {i: self._hash(i, each) for i, each in enumerate(before) if each.racy}
-        try:
-            shaped = self.shaping()
-        except HyggeError as error:
-            if self._changed_since(before):
-                raise self._source_changed() from error
-            raise
-        try:
-            copied = (
-                [shaped.copied_hash] * len(self.partition.sources) if shaped.copied_hash else []
-            )
-            rest = list(enumerate(before))[len(copied) :]
-            hashes = [*copied, *(self._hash(i, each) for i, each in rest)]
-            if self._changed_since(before) or any(hashes[i] != racy[i] for i in racy):
-                raise self._source_changed()
-        except BaseException:
-            discard(shaped.staged)
-            raise
-        read = zip(self._files(), hashes, before, strict=True)
-        return shaped, tuple(ReadSource(s.path, digest, stat) for s, digest, stat in read)
-
-    def _files(self) -> tuple[Source, ...]:
-        return self.partition.sources + self.shaping.prepared.input_sources
-
-    def _signatures(self) -> list[Signature]:
-        with contextlib.suppress(OSError):
-            stats = [os.stat(self.root / each.path) for each in self._files()]
-            if all(is_regular(stat) for stat in stats):
-                return [Signature.of(stat) for stat in stats]
-        # Gone, a link to nowhere, or a pipe that would be waited for: the home can say it better.
-        self._examine()
-        raise self._source_changed()
-
-    def _hash(self, index: int, signature: Signature) -> str:
-        path = self.root / self._files()[index].path
-        try:
-            if index >= len(self.partition.sources) and not signature.racy:
-                return self.hashes.read(str(path), signature)
-            return content_hash(path)
-        except OSError:
-            self._examine()
-            raise self._source_changed() from None
-
-    def _examine(self) -> None:
-        prepared = self.shaping.prepared
-        prepared.home.examine(self.partition)
-        for each in prepared.inputs.values():
-            for partition in each.partitions:
-                each.home.examine(partition)
-
-    def _changed_since(self, before: Sequence[Signature]) -> bool:
-        try:
-            now = [Signature.of(os.stat(self.root / each.path)) for each in self._files()]
-        except OSError:
-            return True
-        return not all(old.same_file(new) for old, new in zip(before, now, strict=True))
-
-    def _source_changed(self) -> SourceChanged:
-        names = ", ".join(f"'{source.path}'" for source in self._files()[:3])
-        return SourceChanged(
-            f"{names} was written to while it was read",
-            self.partition.sources[0].path,
-            "run again when the writing has ended; whoever writes it should write another name "
-            "and rename",
-        )
+    def _published(self, staged: Sequence[StagedFile]) -> list[tuple[Output, bool]]:
+        if self.durable is None:
+            return [each.publish() for each in staged]
+        self.durable.sync_files((each.final, each.temporary) for each in staged)
+        published = [each.publish() for each in staged]
+        # What had these bytes already may be from a run that was killed before it had waited.
+        left = [output.path for output, changed in published if not changed]
+        self.durable.sync_files((path, self.root / path) for path in left)
+        self.durable.sync_names(output.path for output, _ in published)
+        return published
 
     def _remove_leftovers(self, outputs: Iterable[Output]) -> tuple[str, ...]:
         """Remove what the last move wrote and this one did not."""
@@ -208,6 +146,8 @@ class Move:
 
 def remove(outputs: Iterable[str], root: Path, floors: Collection[Path]) -> tuple[str, ...]:
     """Remove *outputs* and the folders below *floors* that are empty then; return what was there.
+
+    It is on the disk then: what is forgotten next could not be removed again.
 
     Raises:
         StoreError: One can't be removed; those before it are gone.
@@ -233,6 +173,11 @@ def remove(outputs: Iterable[str], root: Path, floors: Collection[Path]) -> tupl
             removed.append(output)
         with FOLDERS:
             _remove_empty_folders(path.parent, floors)
+    try:
+        sync_removals({(root / output).parent for output in removed})
+    except OSError as error:
+        what = f"it did not reach the disk that '{removed[0]}' is removed: {error.strerror}"
+        raise StoreError(what, removed[0], "see to it that the disk is sound") from error
     return tuple(removed)
 
 
@@ -247,14 +192,21 @@ def _remove_empty_folders(folder: Path, floors: Collection[Path]) -> None:
         folder = folder.parent
 
 
-def sweep(intents: Iterable[tuple[str, Iterable[str]]], root: Path) -> None:
+def sweep(
+    intents: Iterable[tuple[str, Iterable[str]]],
+    root: Path,
+    may_lie: Callable[[str], bool] = bool,
+) -> None:
     """Remove what killed runs left half-written, given (run, outputs) of each.
+
+    Args:
+        may_lie: Tells whether an output can lie where it is said to; wherever it is by default.
 
     Raises:
         StoreError: A file can't be removed.
     """
     for run, outputs in intents:
-        for output in outputs:
+        for output in filter(may_lie, outputs if is_run_id(run) else ()):
             path = root / output
             temporary = path if is_temporary(path.name) else temporary_path(path, run)
             try:
@@ -265,6 +217,15 @@ def sweep(intents: Iterable[tuple[str, Iterable[str]]], root: Path) -> None:
                 raise store_error(output, error) from error
 
 
-def settle() -> None:
-    """Wait until all that was written is on the disk."""
-    os.sync()
+def sweep_folder(store: Path, root: Path) -> None:
+    """Remove everything below *store* that some run left half-written.
+
+    Raises:
+        StoreError: Something can't be removed.
+    """
+    for temporary in store.rglob(".*.tmp"):
+        if is_temporary(temporary.name):
+            try:
+                remove_temporary(temporary)
+            except OSError as error:
+                raise store_error(located(str(temporary), root), error) from error

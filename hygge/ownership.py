@@ -25,6 +25,12 @@ class Ownership:
         found = frozenset(real(output, self.root) for output in outputs)
         return dataclasses.replace(self, outputs={**self.outputs, flow: found})
 
+    def without(self, flow: str, outputs: Iterable[str]) -> Ownership:
+        """Return this without *outputs* among those of *flow*."""
+        gone = {real(output, self.root) for output in outputs}
+        left = self.outputs.get(flow, frozenset()) - gone
+        return dataclasses.replace(self, outputs={**self.outputs, flow: left})
+
     def is_in_a_store(self, output: str) -> bool:
         """Tell whether *output* lies in the store of a flow that is there now."""
         path = real(output, self.root)

@@ -26,6 +26,9 @@ FLOWS = "flows"
 
 FLOW_SUFFIXES = (".yml", ".yaml")
 
+MOST_BYTES = 20_000_000
+"""Size of a YAML file; a larger one is no configuration."""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -39,6 +42,8 @@ class Project:
     """What flows without a file say, by name: those that were written in Python."""
     flows_dir: str = FLOWS
     """The folder with the flows, from the root or absolute."""
+    durable: bool = False
+    """Whether a run waits for the disk after each file that it puts into place."""
     copies: Path | None = None
     """Where what `copy` made is read instead of the files themselves; None where it is not."""
 
@@ -60,7 +65,8 @@ class Project:
         """Yield (name, file) of every flow, sorted by name; for a given one, what stands for it.
 
         Raises:
-            ConfigError: Two files, or a file and what was given, define a flow of the same name.
+            ConfigError: Two files, or a file and what was given, define a flow of the same name;
+                or a folder can't be listed, so that its flows would count as gone.
         """
         found = {name: Path(_file_of(given)) for name, given in self.given.items()}
         for file in sorted(self._candidates()):
@@ -86,11 +92,12 @@ class Project:
         """Yield (name, file) of each entity of *flow* that has a file, in natural order.
 
         Raises:
-            ConfigError: Two files define an entity of the same name.
+            ConfigError: Two files define an entity of the same name, or they can't be listed.
         """
         if flow in self.given:
             return
         folder = self._read_from / flow / "entities"
+        self._check_listable(folder)
         found: dict[str, Path] = {}
         files = (file for suffix in FLOW_SUFFIXES for file in folder.glob(f"*{suffix}"))
         for file in sorted(files, key=lambda file: natural(file.name)):
@@ -102,9 +109,24 @@ class Project:
         yield from found.items()
 
     def _candidates(self) -> Iterator[Path]:
+        self._check_listable(self._read_from)
+        for folder in self._read_from.glob("*/"):
+            self._check_listable(folder)
         for suffix in FLOW_SUFFIXES:
             yield from self._read_from.glob(f"*{suffix}")
             yield from self._read_from.glob(f"*/flow{suffix}")
+
+    def _check_listable(self, folder: Path) -> None:
+        """Refuse *folder* if it is there but its files can't be seen."""
+        try:
+            os.scandir(folder).close()
+            os.stat(os.path.join(folder, "."))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            shown = self.relative(folder)
+            what = f"the folder '{shown}' can't be listed: {error.strerror}"
+            raise ConfigError(what, shown, "see to it that you may read it") from error
 
     def _nested(self, file: Path) -> bool:
         return file.parent != self._read_from
@@ -202,7 +224,10 @@ def load(root: Path) -> Project:
     settings = read_yaml(project.settings, SETTINGS)
     schema.check(settings, settings.values, "project")
     return dataclasses.replace(
-        project, defaults=settings.below("defaults"), flows_dir=_flows_dir(project, settings)
+        project,
+        defaults=settings.below("defaults"),
+        flows_dir=_flows_dir(project, settings),
+        durable=settings.values.get("durable", False),
     )
 
 
@@ -232,14 +257,20 @@ def read_yaml(file: Path, shown: str) -> document.Document:
     """Read the mapping in *file*, called *shown* in messages.
 
     Raises:
-        ConfigError: It can't be read, is no YAML or is no mapping.
+        ConfigError: It can't be read, is too large, is no YAML or is no mapping.
     """
     try:
+        if (size := file.stat().st_size) > MOST_BYTES:
+            what = f"too large to be a flow: {size:,} bytes"
+            raise ConfigError(what, shown, f"at most {MOST_BYTES:,} bytes; is it data?")
+        if not (file.is_file() or file.is_dir()):
+            raise ConfigError("no plain file", shown, "put one there, or remove it")
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError("not UTF-8 text", shown, "save the file as UTF-8") from error
     except OSError as error:
-        raise ConfigError(f"can't be read: {error.strerror}", shown) from error
+        hint = "see to it that you may read it" if isinstance(error, PermissionError) else ""
+        raise ConfigError(f"can't be read: {error.strerror}", shown, hint) from error
     result = document.parse(text, shown)
     if not isinstance(result.values, dict):
         raise result.error((), f"'{shown}' must hold a mapping", "write 'key: value' lines")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +91,7 @@ class Receipt:
                 inputs=tuple(_source(*each) for each in stored.get("inputs", ())),
                 columns=str(stored.get("columns", "")),
             )
-        except (TypeError, KeyError, ValueError):
+        except (TypeError, LookupError, ValueError, AttributeError, ArithmeticError):
             return None
 
 
@@ -99,11 +100,31 @@ def _read(source: ReadSource) -> list[Any]:
 
 
 def _source(path: str, digest: str, *numbers: int) -> ReadSource:
-    return ReadSource(path, digest, _signature(numbers))
+    return ReadSource(_path(path), str(digest), _signature(numbers))
 
 
 def _output(path: str, digest: str, rows: int | None, *numbers: int) -> Output:
-    return Output(path, digest, rows, _signature(numbers))
+    if not (rows is None or isinstance(rows, int)):
+        raise TypeError("rows are counted, or they are not")
+    return Output(_path(path), str(digest), rows, _signature(numbers))
+
+
+def _path(value: Any) -> str:
+    if not is_path(value):
+        raise TypeError("a path is text that can name a file")
+    return str(value)
+
+
+def is_path(value: Any) -> bool:
+    """Tell whether *value*, as it was stored, can be the path of a file."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        return False
+    if not value.isascii():
+        try:
+            os.fsencode(value)
+        except UnicodeEncodeError:
+            return False
+    return True
 
 
 def _signature(numbers: tuple[int, ...]) -> Signature:

@@ -13,10 +13,11 @@ from typing import Any
 
 from hygge import error_record
 from hygge.events import EventLog, timestamp
-from hygge.manifest import Manifest
+from hygge.manifest import Manifest, sweep
 from hygge.move import Moved
 from hygge.prepared import QUARANTINE
 from hygge.receipt import Output, Receipt
+from hygge.retrying import Told
 
 SECONDS_BETWEEN_PROGRESS = 1.0
 
@@ -41,6 +42,10 @@ class Recorder:
     def folder(self) -> Path:
         """Where it is written."""
         return self.events.file.parent
+
+    def sweep(self) -> None:
+        """Remove what a killed run was about to sum up; only one run at a time may be there."""
+        sweep(self.folder)
 
     def begin(self, planned: Sequence[str], config_hash: str) -> None:
         """Note that the run begins, with the tasks that are known to be stale."""
@@ -105,6 +110,18 @@ class Recorder:
         more = {"warnings": notes} if notes else {}
         self.events.emit("step.succeeded", task, "WARN" if notes else "INFO", **data, **more)
         self._tell_progress()
+
+    def retried(self, task: str, told: Told) -> None:
+        """Note that a partition could not be moved, and will be tried again."""
+        self.events.emit(
+            "provider.retry",
+            task,
+            "WARN",
+            attempt=told.attempt,
+            max_attempts=told.max_attempts,
+            wait_s=round(told.wait_s, 3),
+            error=f"{type(told.error).__name__}: {told.error}".split("\n")[0],
+        )
 
     def failed(self, task: str, error: error_record.ErrorRecord) -> None:
         """Note that something could not be done."""

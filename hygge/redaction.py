@@ -24,7 +24,8 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _NOT_SECRET = {"PWD", "OLDPWD"}
-_PASSWORD_IN_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*:)([^\s/'\"]+)(@)")
+# The scheme is bounded: a long word would be looked through again from each of its letters.
+_PASSWORD_IN_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s/:@'\"]*:)([^\s/'\"]+)(@)")
 
 # Times, ids of runs and hashes: what is in them by chance is no secret, and programs read them.
 _OWN_FORM = re.compile(r"[\d-]{10}T[\d:.]+Z|\d{8}T\d{9}Z-[0-9a-f]{6}|[0-9a-f]{32}")

@@ -32,7 +32,8 @@ class Rows(MutableMapping[str, dict[str, Any]]):
         with self._lock:
             row = self._rows[task]
             if isinstance(row, str):
-                row = self._rows[task] = dict(json.loads(row))
+                read = parsed(row)
+                row = self._rows[task] = read if isinstance(read, dict) else {}
             return row
 
     def __setitem__(self, task: str, row: dict[str, Any]) -> None:
@@ -62,6 +63,14 @@ class Rows(MutableMapping[str, dict[str, Any]]):
                 return True
             row = self[task]
         return is_receipt(row.get(VALUES))
+
+
+def parsed(text: str) -> Any:
+    """Return what the JSON in *text* says; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def is_receipt(values: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import threading
@@ -9,23 +10,26 @@ from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
-from hygge import redaction
+from hygge import redaction, room
 from hygge.columns import StoreColumns
 from hygge.coordinator import Coordinator, Options, Plan
-from hygge.errors import CheckFailed, ContractBroken, HyggeError
+from hygge.durability import Disks, forget_cached
+from hygge.errors import CheckFailed, ContractBroken, HyggeError, StateError, StoreError
 from hygge.events import new_run_id
-from hygge.fingerprint import ContentHashes, Signature, config_hash, content_hash
-from hygge.move import Move, Moved, remove, settle, sweep
+from hygge.fingerprint import ContentHashes, config_hash
+from hygge.move import Move, Moved, remove, sweep, sweep_folder
 from hygge.ownership import Ownership
-from hygge.paths import located, real
+from hygge.paths import real
+from hygge.places import Places
 from hygge.plan import Decision, FlowPlan
 from hygge.prepared import QUARANTINE, Prepared, quarantine_folder
 from hygge.project import Project
-from hygge.receipt import Output, ReadSource, Receipt
+from hygge.receipt import is_path
 from hygge.recorder import Recorder
 from hygge.shape import Shaping
 from hygge.state import State
-from hygge.stores.staging import is_temporary, remove_temporary, store_error
+from hygge.stores.staging import is_temporary
+from hygge.trial import Trial
 
 Intents = dict[str, list[tuple[str, list[str]]]]
 
@@ -41,6 +45,7 @@ class Run:
         self._coordinator = Coordinator(project, state, options, hashes)
         self.id = new_run_id()
         self.recorder = Recorder(project.root, self.id)
+        self.trial = Trial(project.root, self.id, self.recorder)
         self.instant = datetime.datetime.now(datetime.UTC)
         """When the run began; what `source: run` gives as the time."""
         self.failed: dict[str, bool] = {}
@@ -52,8 +57,13 @@ class Run:
         self._settled: set[str] = set()
         self._vanished: list[str] = []
         self._ownership = Ownership({}, {}, project.root)
+        self._planned: tuple[FlowPlan, ...] = ()
+        self._owning = threading.Lock()
         self._begun = threading.Lock()
         self._writing = False
+        self._disks = Disks(project.root)
+        self._sweeps = False
+        self._unswept: set[str] = set()
 
     def plan(self, wait: bool = False) -> Plan:
         """Take the project's lock, clear away what a killed run left, and decide.
@@ -66,12 +76,30 @@ class Run:
             ConfigError: Two files define one flow.
         """
         self.state.begin(wait)
+        self.recorder.sweep()
+        intents = self.state.intents()
+        self._doubt(intents)
         plan = self._coordinator.first_plan()
         self._ownership = plan.ownership
-        intents = self.state.intents()
-        sweep((each for of_task in intents.values() for each in of_task), self.project.root)
+        self._planned = plan.flows
+        self._unswept = {flow.name for flow in plan.flows}
+        begun = (each for of_task in intents.values() for each in of_task)
+        sweep(begun, self.project.root, lambda output: self._places.hold(output))
         self._begin_flows([flow for flow in plan.flows if not flow.put_off])
         return plan
+
+    def _doubt(self, intents: Intents) -> None:
+        """Let what runs that did not end cleanly have written be read back from the disk.
+
+        What memory holds of it proves nothing: a page that could not be written stays there, and
+        counts as written.
+        """
+        doubted = self.state.doubted()
+        self._sweeps = bool(doubted) or self.state.was_left
+        if doubted:
+            tasks = [each for each in self.state.receipts() if self.state.run_of(each) in doubted]
+            written = {output for task in {*tasks, *intents} for output in self._written_by(task)}
+            forget_cached(self.project.root / output for output in written)
 
     def begin(self, planned: Sequence[str], plan: Plan) -> None:
         """Note that the run begins, with the tasks that are known to be stale."""
@@ -86,7 +114,8 @@ class Run:
         """Decide for one flow that was put off, now that those it waits for were moved."""
         self._clear_for(prepared)
         plan = self._coordinator.plan_flow(prepared)
-        self._ownership = self._ownership.with_flow(plan.name, plan.outputs())
+        with self._owning:
+            self._ownership = self._ownership.with_flow(plan.name, plan.outputs())
         self._begin_flows([plan])
         return plan
 
@@ -103,10 +132,11 @@ class Run:
             if flow.prepared is None:
                 continue
             store = flow.prepared.store.folder()
-            if not any(decision.receipt for decision in flow.decisions):
-                # Nothing is remembered that could name them.
+            self._unswept.discard(flow.name)
+            if self._sweeps or not any(decision.receipt for decision in flow.decisions):
+                # Nothing is remembered that could name them, or what was may be lost.
                 for folder in (store, quarantine_folder(flow.name, self.project.root)):
-                    _sweep_folder(folder, self.project.root)
+                    sweep_folder(folder, self.project.root)
             done = [d for d in flow.decisions if d.reason is None and d.task in intents]
             for decision in done:
                 recorded = decision.receipt.outputs if decision.receipt else ()
@@ -137,7 +167,13 @@ class Run:
     def _may_remove(self, output: str) -> bool:
         """Tell whether no partition that is there now settles, or has just settled, at *output*."""
         settled = real(output, self.project.root) in self._settled
-        return not settled and self._ownership.is_unused(output)
+        return not settled and self._ownership.is_unused(output) and self._places.hold(output)
+
+    @functools.cached_property
+    def _places(self) -> Places:
+        # Most runs remove nothing.
+        root, flows = self.project.root, self.project.flows
+        return Places.of(root, self._planned, flows, self.state.stores())
 
     def _refresh(self, plans: Sequence[FlowPlan]) -> None:
         decisions = [each for flow in plans for each in flow.decisions]
@@ -151,8 +187,15 @@ class Run:
         doubted = self.state.doubted()
         if doubted and any(self.state.run_of(task) in doubted for task in refreshed):
             # They were read back, but perhaps from memory: this run's end vouches for the disk.
-            self._begin_writing()
+            self._begin_writing(self.project.root)
+            verified = (each for receipt in refreshed.values() for each in receipt.outputs)
+            self._settled.update(real(each.path, self.project.root) for each in verified)
         self.state.refresh(refreshed)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was written."""
+        return self._writing
 
     @property
     def failed_checks_only(self) -> bool:
@@ -160,9 +203,11 @@ class Run:
         mine = {task: data for task, data in self.failed.items() if task not in self.kept_back}
         return bool(mine) and all(mine.values())
 
-    def _begin_writing(self) -> None:
+    def _begin_writing(self, store: Path) -> None:
+        self._disks.watch(store)
         with self._begun:
             if not self._writing:
+                self._disks.watch(self.project.root)
                 self.state.mark_unclean(self.id)
                 self._writing = True
                 self.recorder.open()
@@ -174,10 +219,12 @@ class Run:
             HyggeError: It was not moved; that is remembered.
         """
         assert decision.partition is not None
-        self._begin_writing()
+        self._begin_writing(prepared.store.folder())
         digest = config_hash(prepared.config)
         self.state.remember_config(digest, prepared.config)
         recorded = [each.path for each in decision.receipt.outputs] if decision.receipt else []
+        if decision.reason is None:
+            self._let_go(prepared, decision, recorded)
         earlier = [*recorded, *self._intended(self.state.intents(), decision.task)]
         if decision.receipt is None:
             earlier += prepared.found(decision.partition)
@@ -199,12 +246,24 @@ class Run:
             earlier=tuple(dict.fromkeys(earlier)),
             earlier_store=self._earlier_store(prepared, decision),
             may_remove=self._may_remove,
+            durable=self._disks if self.project.durable else None,
+            elsewhere=self.trial.elsewhere(prepared, decision.task, intended),
         )
         moved = self._remembering_failure(decision.task, move)
         root = self.project.root
         self._settled.update(real(output.path, root) for output in moved.receipt.outputs)
         self.recorder.files(decision.task, moved, decision.receipt)
         return moved
+
+    def _let_go(self, prepared: Prepared, decision: Decision, recorded: Sequence[str]) -> None:
+        """Let what a partition wrote go where it writes it no more.
+
+        It was up to date when the run began, and its outputs in use; its source changed since.
+        """
+        assert decision.partition is not None
+        flow, settled = prepared.flow.name, prepared.store.outputs(decision.partition)
+        with self._owning:
+            self._ownership = self._ownership.without(flow, {*recorded} - {*settled})
 
     def _intend(self, task: str, intended: Sequence[str], outputs: Sequence[str]) -> None:
         more = [each for each in outputs if each not in intended]
@@ -214,21 +273,31 @@ class Run:
     def _earlier_store(self, prepared: Prepared, decision: Decision) -> Path:
         """Return the folder of the store that the last move of a partition wrote to."""
         config = self.state.config(decision.receipt.config) if decision.receipt else {}
-        path = config.get("store", {}).get("path")
-        return prepared.store.folder() if path is None else prepared.root / path
+        path = config["store"].get("path") if isinstance(config.get("store"), dict) else None
+        return prepared.root / str(path) if is_path(path) else prepared.store.folder()
 
     def _remembering_failure(self, task: str, move: Move) -> Moved:
         try:
-            return move()
+            return self.trial.moved(task, move)
         except HyggeError as error:
             self._columns.retract(task)
             self.failed[task] = isinstance(error, CheckFailed | ContractBroken)
-            self.state.fail(task, redaction.hide(error.what))
+            if isinstance(error, StoreError):
+                sources = move.partition.sources
+                needed = sum(each.signature.size for each in sources if each.signature)
+                room.explain(error, move.shaping.prepared.store.folder(), needed)
+            self._remember_failure(task, error.what)
             raise
 
     def unexpected(self, task: str, error: BaseException) -> None:
         """Remember that *task* failed for a reason that hygge did not foresee."""
-        self.state.fail(task, redaction.hide(f"{type(error).__name__}: {error}"))
+        self._remember_failure(task, f"{type(error).__name__}: {error}")
+
+    def _remember_failure(self, task: str, message: str) -> None:
+        # What went wrong first is told, not that this can't be remembered on a disk that is full:
+        # what is stale stays so by itself.
+        with contextlib.suppress(StateError):
+            self.state.fail(task, redaction.hide(message))
 
     def remove(self, prepared: Prepared, decision: Decision) -> tuple[str, ...]:
         """Remove the outputs of a partition whose source is gone; return what was there.
@@ -236,7 +305,7 @@ class Run:
         Raises:
             StoreError: One can't be removed.
         """
-        self._begin_writing()
+        self._begin_writing(prepared.store.folder())
         self.recorder.started(decision.task, str(decision.reason))
         known = [each.path for each in decision.receipt.outputs] if decision.receipt else []
         outputs = [*known, *self._intended(self.state.intents(), decision.task)]
@@ -302,60 +371,16 @@ class Run:
             outcome: ``succeeded``, ``failed`` or ``interrupted``.
 
         Raises:
-            StateError: The run can't be declared clean; the next one verifies what it wrote.
+            StoreError: Something did not reach the disk; the next run verifies what this one wrote.
+            StateError: The run can't be declared clean, with the same consequence.
         """
         try:
-            if self._writing:
-                settle()
-                self.state.mark_clean()
+            self.trial.close()
+            if self._writing or self._sweeps:
+                self._disks.settle(sorted(self._settled))
+                self.state.mark_clean(swept=not self._unswept)
         except HyggeError:
             outcome = "failed"
             raise
         finally:
             self.recorder.end(outcome)
-
-
-def _sweep_folder(store: Path, root: Path) -> None:
-    for temporary in store.rglob(".*.tmp"):
-        if is_temporary(temporary.name):
-            try:
-                remove_temporary(temporary)
-            except OSError as error:
-                raise store_error(located(str(temporary), root), error) from error
-
-
-def adopt(prepared: Prepared, decision: Decision) -> tuple[Receipt | None, str]:
-    """Make a receipt for what lies at the partition's sources and outputs now, right or wrong.
-
-    Returns:
-        The receipt and an empty string, or None and the file that can't be read.
-    """
-    partition = decision.partition
-    if partition is None:
-        return None, decision.task
-    root = prepared.root
-    sources, outputs = [], []
-    path = ""
-    try:
-        for source in (*partition.sources, *prepared.input_sources):
-            path = source.path
-            signature = Signature.of((root / path).stat())
-            sources.append(ReadSource(path, content_hash(root / path), signature))
-        settled = prepared.store.outputs(partition) or prepared.store.found(partition)
-        for path in dict.fromkeys((*settled, *prepared.found(partition))):
-            signature = Signature.of((root / path).lstat())
-            outputs.append(Output(path, content_hash(root / path), None, signature))
-    except OSError:
-        return None, path
-    digest = config_hash(prepared.config)
-    count = len(partition.sources)
-    receipt = Receipt(
-        config=digest,
-        sources=tuple(sources[:count]),
-        outputs=tuple(outputs),
-        run="reset-dep",
-        seconds=0.0,
-        values=partition.values,
-        inputs=tuple(sources[count:]),
-    )
-    return receipt, ""

@@ -84,7 +84,7 @@ def event_of(line: bytes) -> dict[str, Any] | None:
     """Return the event that *line* holds; None if it holds none."""
     try:
         event = parsed(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(event, dict):
         return None
@@ -132,7 +132,7 @@ class _Replay:
         self._failed = dict(parts["failed"])
         self._skipped = dict(parts["skipped"])
         self._pending = dict.fromkeys(parts["pending"])
-        self._files = {(each.get("step"), each.get("path")): each for each in manifest["files"]}
+        self._files = {(each["step"], each["path"]): each for each in manifest["files"]}
         self._reasons: dict[str, Any] = {}
         self._told: Mapping[str, Any] = {}
 
@@ -153,7 +153,7 @@ class _Replay:
             if step not in self._done:
                 self._pending[step] = None
         elif type_ == "file.written":
-            self._files[step, data.get("path")] = {"step": step, **data}
+            self._files[step, str(data.get("path"))] = {"step": step, **data}
         elif type_ in ("step.succeeded", "step.failed", "step.skipped"):
             self._pending.pop(step, None)
             if type_ == "step.succeeded":

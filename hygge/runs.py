@@ -150,7 +150,7 @@ class RunFolder:
             return None, []
         except OSError as error:
             why = str(error.strerror)
-        except ValueError:
+        except (ValueError, RecursionError):
             why = "no manifest"
         name = f"'{FOLDER}/{self.id}/manifest.json'"
         told = f"{name} can't be read ({why}): what is shown is made from the events"
@@ -221,7 +221,11 @@ def _read_manifest(file: Path) -> dict[str, Any]:
     parts = manifest["partitions"]
     for name in ("done", "failed"):
         parts[name] = {task: told for task, told in parts[name].items() if isinstance(told, dict)}
-    manifest["files"] = [each for each in manifest["files"] if isinstance(each, dict)]
+    parts["pending"] = [task for task in parts["pending"] if isinstance(task, str)]
+    files = (each for each in manifest["files"] if isinstance(each, dict))
+    manifest["files"] = [
+        each for each in files if all(isinstance(each.get(key), str) for key in ("step", "path"))
+    ]
     return manifest
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from hygge import redaction
 from hygge.fingerprint import canonical_json, text_hash
 from hygge.lock import ProjectLock
-from hygge.receipt import Receipt
-from hygge.rows import VALUES, Rows, is_receipt
+from hygge.receipt import Receipt, is_path
+from hygge.rows import VALUES, Rows, is_receipt, parsed
 from hygge.state_file import StateFile
 from hygge.variables import concealed
 
@@ -57,13 +57,16 @@ class State:
         row = self._loaded().get(task)
         if row is None:
             return None
-        receipt = row.get(VALUES)
-        if key in row or receipt is None or not is_receipt(receipt):
+        values = row.get(VALUES)
+        if key in row or values is None or not is_receipt(values):
             return row.get(key)
-        read = [*receipt["sources"], *receipt.get("inputs", ())]
-        if key == _DEPS:
-            return [source[0] for source in read]
-        return next((source for source in read if source[0] == key), None)
+        try:
+            read = [*values["sources"], *values.get("inputs", ())]
+            if key == _DEPS:
+                return [source[0] for source in read]
+            return next((source for source in read if source[0] == key), None)
+        except (TypeError, LookupError):  # it says that it is a receipt, and is none
+            return None
 
     def set(self, task: str, key: str, value: Any) -> None:
         """Store *value*; it is committed when *key* is the last that doit sets of a task."""
@@ -118,6 +121,11 @@ class State:
         self._rows = None
         self._loaded()
 
+    @property
+    def was_left(self) -> bool:
+        """Whether the run before this one ended without a word, whatever the file says of it."""
+        return self._lock.was_left
+
     def receipt(self, task: str) -> Receipt | None:
         """Return what is remembered of the last move of *task*, or None."""
         row = self._loaded().get(task)
@@ -167,7 +175,7 @@ class State:
 
     def failures(self) -> dict[str, str]:
         """Return the messages of the tasks whose last move failed."""
-        return dict(self._file.select("SELECT task, message FROM failures"))
+        return dict(self._file.texts("task, message", "failures"))
 
     def fail(self, task: str, message: str) -> None:
         """Remember that the last move of *task* failed; its receipt stays."""
@@ -177,8 +185,19 @@ class State:
 
     def config(self, digest: str) -> dict[str, Any]:
         """Return the configuration whose hash is *digest*; empty if it is not remembered."""
-        rows = self._file.select("SELECT config FROM configs WHERE hash = ?", (digest,))
-        return dict(json.loads(rows[0][0])) if rows else {}
+        config = self._remembered(digest)
+        return config if isinstance(config, dict) else {}
+
+    def stores(self) -> Set[str]:
+        """Return the paths of the stores in the configurations that are remembered."""
+        configs = [parsed(text) for _, text in self._file.texts("hash, config", "configs")]
+        stores = [each.get("store") for each in configs if isinstance(each, dict)]
+        paths = [each.get("path") for each in stores if isinstance(each, dict)]
+        return {str(path) for path in paths if is_path(path)}
+
+    def _remembered(self, digest: str) -> Any:
+        found = self._file.texts("hash, config", "configs", "hash = ?", (digest,))
+        return parsed(found[0][1]) if found else None
 
     def remember_config(self, digest: str, config: Mapping[str, Any]) -> None:
         """Remember *config*, without its secrets, so that a later change to it can be shown."""
@@ -188,8 +207,11 @@ class State:
 
     def columns(self, digest: str) -> tuple[tuple[str, str], ...]:
         """Return the (name, type) of the columns remembered by *digest*; empty if they are not."""
-        rows = self._file.select("SELECT config FROM configs WHERE hash = ?", (digest,))
-        return tuple((name, kind) for name, kind in json.loads(rows[0][0])) if rows else ()
+        columns = self._remembered(digest)
+        try:
+            return tuple((str(name), str(kind)) for name, kind in columns)
+        except (TypeError, ValueError):
+            return ()
 
     def remember_columns(self, columns: Iterable[tuple[str, str]]) -> str:
         """Remember the (name, type) of columns; return their hash."""
@@ -215,8 +237,10 @@ class State:
         An intent stays until a later move, or a removal, of its task is recorded.
         """
         found: dict[str, list[tuple[str, list[str]]]] = {}
-        for task, run, outputs in self._file.select("SELECT task, run, outputs FROM intents"):
-            found.setdefault(task, []).append((run, json.loads(outputs)))
+        for task, run, text in self._file.texts("task, run, outputs", "intents"):
+            outputs = parsed(text)
+            paths = filter(is_path, outputs if isinstance(outputs, list) else ())
+            found.setdefault(task, []).append((run, list(paths)))
         return found
 
     def forget_intents(self, tasks: Iterable[str]) -> None:
@@ -228,24 +252,31 @@ class State:
 
     def doubted(self) -> Set[str]:
         """Return the runs that did not end cleanly; what they wrote may have been lost since."""
-        return {run for (run,) in self._file.select("SELECT run FROM unclean")} - {
-            self._current_run
-        }
+        return {run for (run,) in self._file.texts("run", "unclean")} - {self._current_run}
 
     def mark_unclean(self, run: str) -> None:
-        """Remember that *run* has begun to write."""
+        """Remember that *run* has begun to write, and wait until the disk does.
+
+        Whatever a power cut leaves of the run, the next one then knows that there was one.
+        """
         self._current_run = run
-        with self._transaction() as connection:
+        with self._transaction(durable=True) as connection:
             connection.execute("INSERT OR IGNORE INTO unclean VALUES (?)", (run,))
 
-    def mark_clean(self) -> None:
+    def mark_clean(self, swept: bool = True) -> None:
         """Remember that what the current run wrote is on the disk.
 
-        Earlier runs that no receipt names any more are clean too.
+        Args:
+            swept: Whether what earlier runs left half-written is gone everywhere: those that no
+                receipt names any more are clean too then.
         """
         with self._transaction() as connection:
             connection.execute("DELETE FROM unclean WHERE run = ?", (self._current_run,))
-            connection.execute("DELETE FROM unclean WHERE run NOT IN (SELECT run FROM tasks)")
+            if swept:
+                connection.execute("DELETE FROM unclean WHERE run NOT IN (SELECT run FROM tasks)")
+        self._file.write_back()
+        if swept:
+            self._lock.was_left = False
 
     def all_rows(self) -> dict[str, dict[str, Any]]:
         """Return everything that is stored by task, for people to read."""
@@ -258,9 +289,7 @@ class State:
             # A row that was damaged on the disk is not believed.
             believed = [
                 (task, data, run)
-                for task, data, run, total in self._file.select(
-                    "SELECT task, data, run, sum FROM tasks"
-                )
+                for task, data, run, total in self._file.texts("task, data, run, sum", "tasks")
                 if total == _sum(task, data, run)
             ]
             self._rows = Rows((task, data) for task, data, _ in believed)
@@ -287,9 +316,11 @@ class State:
             del rows[task]
         self._dirty.clear()
 
-    def _transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+    def _transaction(
+        self, durable: bool = False
+    ) -> contextlib.AbstractContextManager[sqlite3.Connection]:
         self._writable()
-        return self._file.transaction()
+        return self._file.transaction(durable)
 
     def _writable(self) -> None:
         if not self._file.is_writable:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hygge import room
 from hygge.errors import StateError
+from hygge.state_reading import READERS, connect
 
 APPLICATION_ID = 0x68796767
 """``hygg``: the mark in an SQLite file's header that says whose it is."""
@@ -44,6 +47,9 @@ COLUMNS = {
 
 DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What a damaged file raises; the second where sqlite3 can't even read its own message."""
+
+ROOM = 5_000_000
+"""Bytes that a run may need beside the file: SQLite's log before it is written back, 4.1 MB."""
 
 CIRCUMSTANCES = {
     sqlite3.SQLITE_PERM,
@@ -90,21 +96,38 @@ class StateFile:
         self._closed_at_last = weakref.finalize(self, connection.close)
 
     def select(self, query: str, arguments: tuple[Any, ...] = ()) -> list[Any]:
-        """Return the rows of *query*; none if the file is not there or is damaged."""
+        """Return the rows of *query*; none if the file is not there or is damaged.
+
+        Raises:
+            StateError: It can't be read, and not because it is damaged.
+        """
         with self.guard:
             if self._connection is None and not self._open_to_read():
                 return []
             assert self._connection is not None
             try:
                 return self._connection.execute(query, arguments).fetchall()
-            except DAMAGED:
+            except DAMAGED as error:
+                if isinstance(error, sqlite3.Error) and self._is_circumstance(error):
+                    raise self._error("can't be read", error) from error
                 # Damaged: nothing is remembered. A run moves the file aside, others leave it.
+                self._check_readable()
                 self._warn_unreadable()
                 return []
 
+    def texts(
+        self, columns: str, table: str, where: str = "true", arguments: tuple[Any, ...] = ()
+    ) -> list[Any]:
+        """Return those rows of *table* in which all of *columns* are text, as we wrote them."""
+        texts = " AND ".join(f"typeof({each}) = 'text'" for each in columns.split(", "))
+        return self.select(f"SELECT {columns} FROM {table} WHERE {where} AND {texts}", arguments)
+
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, durable: bool = False) -> Iterator[sqlite3.Connection]:
         """Commit what is done within, or nothing of it.
+
+        Args:
+            durable: Whether to wait until it is on the disk, with all that was committed before.
 
         Raises:
             StateError: It could not be written.
@@ -112,8 +135,27 @@ class StateFile:
         with self.guard:
             assert self._connection is not None
             try:
+                if durable:
+                    self._connection.execute("PRAGMA synchronous=FULL")
                 with self._connection:
                     yield self._connection
+                if durable:
+                    self._connection.execute("PRAGMA synchronous=NORMAL")
+            except sqlite3.Error as error:
+                raise self._error("can't be written", error) from error
+
+    def write_back(self) -> None:
+        """Bring what was committed from SQLite's log into the file, and both onto the disk.
+
+        Closing the file does so too, but tells nobody if it fails.
+
+        Raises:
+            StateError: It did not get there.
+        """
+        with self.guard:
+            assert self._connection is not None
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint").fetchall()
             except sqlite3.Error as error:
                 raise self._error("can't be written", error) from error
 
@@ -133,15 +175,19 @@ class StateFile:
             if connection is not None:
                 connection.close()
         if os.path.getsize(self.name) > 0:
+            self._check_readable()
             self._warn_unreadable()
         return False
 
     def _warn_unreadable(self) -> None:
         if not self._warned:
             self._warned = True
+            what_next = "the next `doit` moves it aside and compares what is in the stores"
+            if not os.access(self.name, os.R_OK):
+                what_next = "see to it that you may read it"
             sys.stderr.write(
                 f"warning: '{self.name}' can't be read; nothing is known of earlier moves\n"
-                "  the next `doit` moves it aside and compares what is in the stores\n"
+                f"  {what_next}\n"
             )
 
     def open_to_write(self) -> None:
@@ -151,14 +197,46 @@ class StateFile:
             StateError: It can't be written.
         """
         self.close()
+        if os.path.isdir(self.name):
+            self._move_aside()
         try:
             connection = self._connected_despite_others()
         except DAMAGED as error:
             if isinstance(error, sqlite3.Error) and self._is_circumstance(error):
                 raise self._error("can't be written", error) from error
-            self._move_aside()
-            connection = self._connected()
+            connection = self._connected_at_second_look()
         self._use(connection, reading_only=False)
+
+    def _connected_at_second_look(self) -> sqlite3.Connection:
+        """Open what looked damaged, or move it aside and begin anew."""
+        # A read that failed is damage to SQLite (SQLITE_IOERR_CORRUPTFS), and may have passed.
+        self._check_readable()
+        try:
+            return self._connected()
+        except DAMAGED:
+            self._move_aside()
+            return self._connected()
+
+    def _check_readable(self) -> None:
+        """Refuse to take for damaged what the disk does not give.
+
+        Raises:
+            StateError: It can't be read, though it is there and may be read.
+        """
+        for suffix in ("", "-wal"):
+            try:
+                with Path(self.name + suffix).open("rb") as opened:
+                    while opened.read(2**20):
+                        pass
+            except (FileNotFoundError, IsADirectoryError, PermissionError):
+                continue
+            except OSError as error:
+                name = os.path.basename(self.name) + suffix
+                raise StateError(
+                    f"'{name}' can't be read: {error.strerror}",
+                    self.name + suffix,
+                    "see to it that the disk is sound; then run again",
+                ) from error
 
     def _connected_despite_others(self) -> sqlite3.Connection:
         try:
@@ -173,18 +251,30 @@ class StateFile:
         """Tell whether *error* speaks of rights, room or another program, and not of damage."""
         code = _code(error)
         if code == sqlite3.SQLITE_READONLY:
-            files = [f"{self.name}{suffix}" for suffix in ("", "-wal", "-shm")]
-            return any(os.path.exists(each) and not os.access(each, os.W_OK) for each in files)
+            return self._is_for_writing()
         return code in CIRCUMSTANCES
+
+    def _is_for_writing(self) -> bool:
+        """Tell whether the file says that it may be written.
+
+        SQLite takes what it does not know for newer than itself, and only reads it: so does a
+        damaged byte look. All else that keeps it from writing lies around the file.
+        """
+        # https://www.sqlite.org/fileformat.html: the write version is at offset 18.
+        try:
+            with Path(self.name).open("rb") as opened:
+                header = opened.read(19)
+        except OSError:
+            return True
+        return len(header) < 19 or header[18] in (1, 2)
 
     def _connected(self) -> sqlite3.Connection:
         exists = os.path.exists(self.name) and os.path.getsize(self.name) > 0
-        connection = _connect(self.name)
+        connection = connect(self.name)
         try:
             if exists and not _is_ours(connection) and _has_tables(connection):
                 raise sqlite3.DatabaseError("not written by this version of hygge")
-            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                raise sqlite3.DatabaseError("malformed")
+            _check(connection)
             connection.execute("PRAGMA journal_mode=WAL")
             # NORMAL: a kill loses nothing, a power cut may lose the last commits, never the file.
             connection.execute("PRAGMA synchronous=NORMAL")
@@ -208,67 +298,23 @@ class StateFile:
         )
 
     def _error(self, what: str, error: sqlite3.Error) -> StateError:
+        name, folder = os.path.basename(self.name), Path(self.name).absolute().parent
+        if os.path.islink(self.name) and not os.path.exists(self.name):
+            what += f": it is a link to '{os.readlink(self.name)}', where no file can be"
+            hint = "make the folder that it leads to, or remove the link"
+            return StateError(f"'{name}' {what}", self.name, hint)
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        # Of what it could not write beside the file itself, SQLite tells no cause.
+        is_io = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+        if code == sqlite3.SQLITE_FULL or (is_io and room.free(folder) < ROOM):
+            told = f"no space left on the device: {room.amount(folder, ROOM)}"
+            return StateError(f"'{name}' {what}: {told}", self.name, "make room; then run again")
         hint = "see to it that there is room and that you may write there; then run again"
-        return StateError(f"'{os.path.basename(self.name)}' {what}: {error}", self.name, hint)
+        return StateError(f"'{name}' {what}: {error}", self.name, hint)
 
 
 def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _connect(name: str, uri: bool = False) -> sqlite3.Connection:
-    connection = sqlite3.connect(name, uri=uri, check_same_thread=False, timeout=30)
-    # A byte that is no UTF-8 must not cost all rows: the sum of its own row tells.
-    connection.text_factory = lambda text: text.decode("utf-8", "replace")
-    return connection
-
-
-def _copied(name: str) -> sqlite3.Connection | None:
-    """Return a connection to a copy in memory of what nobody is writing to, else None.
-
-    SQLite leaves two files beside one that it reads, which keep out everybody who may not write
-    them: not even the next run of whom the project belongs to could.
-    """
-    before = _quiet(name)
-    if before is None or not hasattr(sqlite3.Connection, "deserialize"):
-        return None
-    try:
-        data = bytearray(Path(name).read_bytes())
-    except OSError:
-        return None
-    if not data or _quiet(name) != before:  # a run that was killed at its very start leaves 0 bytes
-        return None
-    # https://www.sqlite.org/fileformat.html: 2 says that there is a log, and a copy has none.
-    if data[18:20] == b"\x02\x02":
-        data[18:20] = b"\x01\x01"
-    connection = _connect(":memory:")
-    connection.deserialize(bytes(data))
-    return connection
-
-
-def _quiet(name: str) -> tuple[int, int, int] | None:
-    """Return what tells whether the file has changed; None where its log holds something."""
-    try:
-        if os.path.exists(f"{name}-wal") and os.path.getsize(f"{name}-wal"):
-            return None
-        stat = os.stat(name)
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
-
-
-def _shared(name: str) -> sqlite3.Connection:
-    """Return a connection that reads the log too, while a run goes on or after it was killed."""
-    return _connect(f"{Path(name).absolute().as_uri()}?mode=ro", uri=True)
-
-
-def _unchanging(name: str) -> sqlite3.Connection:
-    """Return a connection for a folder without write access."""
-    return _connect(f"{Path(name).absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-
-
-READERS: Sequence[Callable[[str], sqlite3.Connection | None]] = (_copied, _shared, _unchanging)
-"""What opens a file to read it, one after the other until one can."""
 
 
 def is_state(file: Path) -> bool:
@@ -279,13 +325,30 @@ def is_state(file: Path) -> bool:
     except OSError:
         return False
     # https://www.sqlite.org/fileformat.html: the application id is at offset 68, big-endian.
-    return header[68:72] == APPLICATION_ID.to_bytes(4, "big")
+    mark = header[68:72]
+    # While a first run goes on, the mark may be in the log alone, or the file have no byte yet.
+    begun = mark in (b"", bytes(4)) and os.path.exists(f"{file}-wal")
+    return not header or begun or mark == APPLICATION_ID.to_bytes(4, "big")
 
 
 def _is_ours(connection: sqlite3.Connection) -> bool:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return bool(application == APPLICATION_ID and version == FORMAT)
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Raise what is wrong with the file, if anything is."""
+    (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if verdict == "ok":
+        return
+    error = sqlite3.DatabaseError("malformed")
+    # A page that can't be read is told in words only, and is no damage done to the file.
+    code = re.search(r"error code[= ](\d+)", str(verdict))
+    if code is not None and int(code[1]) & 0xFF in CIRCUMSTANCES:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = int(code[1])
+    raise error
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:

@@ -246,6 +246,7 @@ def task_hygge() -> Iterator[Task]:
     options = dataclasses.replace(invocation.options, reserved=command_names())
     if invocation.moves:
         invocation.run = Run(project, state, options, hashes)
+        invocation.run.trial.is_stopping = lambda: bool(invocation.stopped_by)
         plan = invocation.run.plan(invocation.wait)
     else:
         plan = Coordinator(project, state, options, hashes).plan()

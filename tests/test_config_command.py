@@ -81,6 +81,7 @@ def test_resolved_has_variables_types_and_defaults(project: ProjectFolder) -> No
         "    row_group_size: 100000\n"
         "    statistics: true\n"
         "  on_removed: delete\n"
+        "isolate: thread\n"
     )
 
 
@@ -146,7 +147,9 @@ def test_flow_that_can_not_be_used_is_shown_and_told(project: ProjectFolder) -> 
     result = project.doit("config", "--resolved")
 
     assert result.code == 3
-    assert result.out == "# a, flows/a.yml\nhome:\n  path: nowhere\nstore:\n  path: out\n"
+    assert result.out == (
+        "# a, flows/a.yml\nhome:\n  path: nowhere\nstore:\n  path: out\nisolate: thread\n"
+    )
     assert result.err.startswith("error: no folder 'nowhere'\n")
 
 

@@ -38,7 +38,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from hygge import schema
-from hygge.commands.run import SIGNALS
+from hygge.commands.stopping import SIGNALS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -54,7 +54,7 @@ BLOCK = re.compile(
 EMPTY_PROJECT = "<!-- project: empty -->"
 DATA_PROJECT = "<!-- project: data -->"
 SAFE = {"cat", "cp", "doit", "echo", "head", "hygge", "ls", "mkdir", "mv", "printf", "python", "rm"}
-SAFE |= {"sort", "tail", "touch"}
+SAFE |= {"do", "done", "for", "sort", "tail", "touch"}
 
 VOLATILE = (
     (re.compile(r"\b\d{8}T\d{9}Z-[0-9a-f]{6}\b"), "RUN"),
@@ -70,6 +70,7 @@ VOLATILE = (
     (re.compile(r"\b\d\d:\d\d:\d\d\.\d{3}\b"), "CLOCK"),
     (re.compile(r"\b\d+ (s|min|h|days) ago\b"), "AGO"),
     (re.compile(r"\bprocess \d+\b"), "PROCESS"),
+    (re.compile(r"\bafter \d+\.\d s\b"), "AFTER"),
     (re.compile(r"(\d{2,}, ){2,}\d+"), "NUMBERS"),
 )
 """What differs from run to run, and between versions of what writes parquet."""
@@ -373,7 +374,8 @@ def test_every_event_is_explained_and_no_other() -> None:
     reserved = set(re.findall(r"`(\w+\.\w+)`", page.partition("These types are reserved")[2]))
 
     assert written | (reserved & event_types()) == event_types()
-    assert written == set(re.findall(r"\"((?:job|step|file|config)\.[a-z]+|progress)\"", emitted()))
+    types = r"\"((?:job|step|file|config|provider)\.[a-z]+|progress)\""
+    assert written == set(re.findall(types, emitted()))
 
 
 def emitted() -> str:

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hygge.document import MOST_NODES, Document, Place, merged, parse
+from hygge.document import DEEPEST, MOST_CHARACTERS, MOST_NODES, Document, Place, merged, parse
 from hygge.errors import ConfigError
 
 ENVIRONMENT = {"NAME": "flights", "EMPTY": "", "ODD": "a: b # c", "_x1": "under"}
@@ -253,6 +253,63 @@ def test_few_lines_that_mean_very_many_values_are_refused() -> None:
 
     assert error.value.what == f"more than {MOST_NODES:,} values"
     assert error.value.hint == "use fewer aliases"
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
+def test_very_deep_text_is_refused_before_the_parser_ends_the_process(opening: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        values("a:\n  " + opening * 100_000)
+
+    assert error.value.what == f"more than {DEEPEST} mappings and lists in each other"
+    assert error.value.hint == "write it flatter"
+    assert len(str(error.value)) < 1000
+
+
+def test_aliases_that_nest_deep_are_refused() -> None:
+    lines = [f"a{i}: &a{i} {'[' * 40}{f'*a{i - 1}' if i else 1}{']' * 40}" for i in range(100)]
+
+    with pytest.raises(ConfigError) as error:
+        values("\n".join(lines))
+
+    assert error.value.what == f"more than {DEEPEST} mappings and lists in each other"
+
+
+def test_long_value_with_many_aliases_is_refused() -> None:
+    with pytest.raises(ConfigError) as error:
+        values(f"a: &a {'x' * 100_000}\nb: [{', '.join(['*a'] * 1000)}]")
+
+    assert error.value.what == f"values of more than {MOST_CHARACTERS:,} characters"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("!!int ''", "not a int: ''"),
+        ("!!int '-'", "not a int: '-'"),
+        ("!!float ''", "not a float: ''"),
+        ("!!bool maybe", "not a bool: 'maybe'"),
+        ("!x:int 3", "not a int: '3'"),
+        ("0x" + "f" * 200, "not a int: it has 202 characters"),
+        ("1" + ":10" * 100_000, "not a int: it has 300,001 characters"),
+        ("!!python/object/apply:os.system [x]", "unknown YAML tag"),
+        ("!!python/object/new:os.system {a: 1}", "unknown YAML tag"),
+    ],
+)
+def test_tag_that_does_not_fit_is_refused(text: str, what: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        values(f"a: {text}")
+
+    assert error.value.what.startswith(what)
+
+
+def test_long_line_is_shown_in_part() -> None:
+    with pytest.raises(ConfigError) as error:
+        values(f"a: {{b: {'x' * 5000}, b: 1}}")
+
+    *_, line, caret, _hint = str(error.value).split("\n")
+    assert len(line) < 300
+    assert line[len(caret) - 1 :].startswith("b: 1}")
+    assert error.value.place == ("flows/a.yml", 1, 5010)
 
 
 # Defaults

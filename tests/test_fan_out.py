@@ -398,3 +398,37 @@ class TestPastMistakes:
 
         assert "f:a  not run: raw:a failed" in result.out
         assert "f:d/a  moved" in result.out
+
+
+CHANGING = """
+import pathlib
+import polars
+
+
+def changing(rows, partition):
+    if partition.key == "1":
+        later = pathlib.Path("data/home/f/2.parquet")
+        polars.DataFrame({"k": ["a"], "v": [9]}).write_parquet(later)
+    return rows
+"""
+
+
+def test_source_that_changes_after_the_plan_leaves_no_folder_of_its_old_rows(
+    project: ProjectFolder,
+) -> None:
+    """A bug: what was up to date when the run began counted as in use, and stayed for ever."""
+    project.write("flows/changing.py", CHANGING)
+    project.flow("f", FLOW.format(by="k") + 'transform: {python: "flows/changing.py:changing"}\n')
+    for name in ("1", "2"):
+        rows(project, name, k=["a", "b"], v=[1, 2])
+    project.doit("f:2")
+    project.settle()
+    result = project.doit()
+
+    assert "f:2  moved  1 row" in result.out
+    assert sorted(project.digest("data/store/f")) == [
+        "k=a/1.parquet",
+        "k=a/2.parquet",
+        "k=b/1.parquet",
+    ]
+    assert project.doit().moved == 0

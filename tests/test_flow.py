@@ -348,7 +348,7 @@ WRONG = {
         "  at flows/a.yml:3:1  zzz: x\n"
         "                      ^\n"
         "  try: one of 'description', 'home', 'store', 'inputs', 'transform', 'checks', 'schema', "
-        "'needs', 'entities', 'defaults'",
+        "'needs', 'timeout', 'isolate', 'retry', 'on_error', 'entities', 'defaults'",
     ),
     "misspelt key that is needed": (
         "hoem: data/home\nstore: data/store\n",

@@ -23,17 +23,22 @@ LAYERS = {
         "fingerprint",
         "document",
         "datatypes",
+        "durability",
         "paths",
+        "room",
+        "transient",
         "variables",
     },
     "noun": {
         "project",
         "flow",
+        "handling",
         "partition",
         "receipt",
         "lock",
         "state",
         "state_file",
+        "state_reading",
         "events",
         "schema",
         "entities",
@@ -48,6 +53,8 @@ LAYERS = {
     },
     "port": {"registry", "homes", "stores"},
     "verb": {
+        "adoption",
+        "attempt",
         "blocking",
         "chain",
         "checks",
@@ -60,17 +67,21 @@ LAYERS = {
         "lineage",
         "move",
         "ownership",
+        "places",
         "plan",
         "prepared",
         "refusals",
         "removals",
+        "retrying",
         "run",
         "recorder",
         "selection",
         "shape",
         "share",
         "transform",
+        "trial",
         "verification",
+        "workers",
         "origin",
     },
     "edge": {
@@ -93,7 +104,7 @@ LAYERS = {
 }
 """Modules and packages of the design's section 4, from the bottom to the top."""
 
-HEAVY = {"polars", "pyarrow", "jsonschema", "rich", "watchfiles"}
+HEAVY = {"polars", "pyarrow", "jsonschema", "rich", "tenacity", "watchfiles"}
 
 SPEAKS_DOIT = {"tasks", "content_checker", "event_reporter", "own_tasks"}
 SPEAKS_DOIT |= {"reporter", "cli", "commands"}

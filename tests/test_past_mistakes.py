@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 from conftest import DODO, ProjectFolder
 
+from hygge.state import State
+
 KILLED_BEFORE_RECORDING = (
     DODO
     + """
@@ -394,3 +396,20 @@ def test_state_of_no_bytes_is_nothing_remembered(project: ProjectFolder) -> None
 
     assert (planned.code, planned.err) == (0, "")
     assert planned.out.startswith("flights:2013-01  move ")
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_dumpdb_reads_the_state_of_a_first_run_that_goes_on(
+    project: ProjectFolder, begun: bool
+) -> None:
+    """What said that the file is ours was in the log alone: doit's own dumpdb had a traceback."""
+    state = State(str(project.root / ".doit.db"))
+    if begun:
+        state.begin()
+    else:
+        project.write(".doit.db", b"")
+
+    result = project.doit("dumpdb")
+    state.dump()
+
+    assert (result.code, result.out, result.err) == (0, "", "")

@@ -231,6 +231,18 @@ def test_manifest_with_wrong_types_is_read_as_far_as_it_goes(project: ProjectFol
         assert (result.code, result.err) == (0, "")
 
 
+@pytest.mark.parametrize("odd", [{"files": [{"path": []}]}, {"partitions": {"pending": [{}]}}])
+def test_manifest_of_a_run_that_goes_on_is_read_as_far_as_it_goes(
+    project: ProjectFolder, odd: dict[str, object]
+) -> None:
+    """A bug: what is no text was to be a key, and `runs` ended in a TypeError."""
+    WrittenRun(project).manifest(status="running", **odd)
+
+    result = project.doit("runs")
+
+    assert (result.code, result.err) == (0, "")
+
+
 def test_runs_that_cannot_be_read_are_said_to_be(project: ProjectFolder) -> None:
     project.write(".hygge/runs", "no folder")
 

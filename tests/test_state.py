@@ -545,6 +545,23 @@ def nameless(file: Path) -> None:
     overwrite(file, file.read_bytes().index(b"CREATE TABLE failures") + 9, b"\xff")
 
 
+def with_another_index(file: Path) -> None:
+    """Let the index of a table say what the table does not."""
+    remembering(file)
+    connection = sqlite3.connect(file)
+    query = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_tasks_1'"
+    (page,) = connection.execute(query).fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    at = file.read_bytes().index(TASK.encode(), (page - 1) * size)
+    overwrite(file, at, b"g")
+
+
+def a_folder(file: Path) -> None:
+    file.mkdir()
+    (file / "precious").write_text("of somebody")
+
+
 def remembering(file: Path) -> None:
     """Make a good file."""
     state = State(str(file))
@@ -568,6 +585,7 @@ UNUSABLE = [
     of_a_later_sqlite,
     only_to_be_read,
     nameless,
+    with_another_index,
 ]
 
 
@@ -587,6 +605,19 @@ def test_unusable_file_is_moved_aside_with_a_warning(
         f"warning: '{file}' could not be read; it is now '{aside.name}'\n"
         "  what is already in the stores is compared again, and not written again\n"
     )
+
+
+def test_folder_in_its_place_is_moved_aside_with_what_is_in_it(file: Path, opened: Open) -> None:
+    a_folder(file)
+    state = opened()
+
+    assert state.receipts() == []
+
+    succeed(state)
+
+    (aside,) = asides(file.parent)
+    assert (aside / "precious").read_text() == "of somebody"
+    assert opened().receipts() == [TASK]
 
 
 @pytest.mark.parametrize("make", UNUSABLE)

@@ -329,18 +329,36 @@ def test_output_published_by_a_killed_run_goes_when_its_source_has_gone_since(
     project.doit()
     state = sqlite3.connect(project.root / ".doit.db")
     outputs = json.dumps(["data/store/flights/2013-04.parquet"])
-    state.execute("INSERT INTO intents VALUES ('flights:2013-04', 'killed', ?)", (outputs,))
+    run = "20130401T000000000Z-0a1b2c"
+    state.execute("INSERT INTO intents VALUES ('flights:2013-04', ?, ?)", (run, outputs))
     state.commit()
     state.close()
     store = project.root / "data/store/flights"
     (store / "2013-04.parquet").write_bytes((store / "2013-01.parquet").read_bytes())
-    (store / ".2013-04.parquet.killed.tmp").write_bytes(b"half")
+    (store / f".2013-04.parquet.{run}.tmp").write_bytes(b"half")
 
     result = project.doit()
 
     assert result.counts["removed"] == 1
     assert sorted(project.digest()) == [f"flights/2013-0{i}.parquet" for i in (1, 2, 3)]
     assert project.doit().counts["removed"] == 0
+
+
+def test_what_a_killed_run_left_is_found_though_the_state_has_lost_it(
+    project: ProjectFolder,
+) -> None:
+    """A bug: with a bit turned in SQLite's log, a hidden file stayed in the store for ever."""
+    project.months(2)
+    project.doit()
+    left = project.root / "data/store/flights/.2013-01.parquet.20130401T000000000Z-0a1b2c.tmp"
+    left.write_bytes(b"half")
+    project.write(".hygge/lock.holder", '{"pid": 1, "command": "doit", "since": "03:30:09"}')
+
+    result = project.doit()
+
+    assert result.moved == 0
+    assert not left.exists()
+    assert not (project.root / ".hygge/lock.holder").exists()
 
 
 def test_lost_state_is_rebuilt_without_writing_what_is_right(project: ProjectFolder) -> None:

@@ -32,7 +32,8 @@ from hygge.plan import FlowPlan
 from hygge.prepared import Prepared
 from hygge.project import MARKERS
 from hygge.reporter import amount_of_bytes
-from hygge.state_file import APPLICATION_ID, DAMAGED, FORMAT, READERS
+from hygge.state_file import APPLICATION_ID, DAMAGED, FORMAT
+from hygge.state_reading import READERS
 
 WRONG = 1
 """What the command ends with where a person has to mend something."""
@@ -239,7 +240,7 @@ def _damage(file: Path) -> str:
 
 
 def _misfit(opened: sqlite3.Connection) -> str:
-    names = ("application_id", "user_version", "quick_check(1)")
+    names = ("application_id", "user_version", "integrity_check(1)")
     mark, version, verdict = (opened.execute(f"PRAGMA {each}").fetchone()[0] for each in names)
     if mark != APPLICATION_ID:
         return "was not written by hygge"

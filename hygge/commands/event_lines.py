@@ -64,6 +64,12 @@ def _step_failed(data: Mapping[str, Any]) -> Iterator[str]:
     yield ": ".join(part for part in (kind, message) if part)
 
 
+def _provider_retry(data: Mapping[str, Any]) -> Iterator[str]:
+    yield f"attempt {data.get('attempt')} of {data.get('max_attempts')} failed"
+    yield str(data.get("error") or "")
+    yield f"again in {data.get('wait_s')} s"
+
+
 def _file_written(data: Mapping[str, Any]) -> Iterator[str]:
     yield str(data.get("reason") or "")
     yield str(data.get("path") or "")
@@ -99,5 +105,6 @@ _ESSENTIALS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "step.succeeded": _step_succeeded,
     "step.failed": _step_failed,
     "file.written": _file_written,
+    "provider.retry": _provider_retry,
     "progress": _progress,
 }

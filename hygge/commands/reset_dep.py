@@ -9,8 +9,8 @@ import doit.cmd_resetdep
 from doit.cmd_base import check_tasks_exist
 
 from hygge import tasks
+from hygge.adoption import adopt
 from hygge.commands.telling import Telling, expanded
-from hygge.run import adopt
 from hygge.shape import columns_written
 from hygge.tasks import GroupTask, PartitionTask
 

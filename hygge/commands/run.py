@@ -6,11 +6,9 @@ import contextlib
 import dataclasses
 import fnmatch
 import inspect
-import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from types import FrameType
 from typing import Any
 
 import doit.cmd_run
@@ -20,6 +18,8 @@ from doit.runner import ERROR, FAILURE, MThreadRunner, Runner
 from doit.task import Task
 
 from hygge import github, tasks
+from hygge.commands.on_error import collects_all, failed_fast
+from hygge.commands.stopping import stopping_on_signals
 from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell
 from hygge.coordinator import Options
 from hygge.error_record import ErrorRecord, record
@@ -28,9 +28,6 @@ from hygge.own_tasks import wait_for_flows
 from hygge.plan import FlowPlan
 from hygge.share import parsed
 from hygge.tasks import BrokenFlowTask, FlowTask, GroupTask, Invocation, PartitionTask
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What asks for an orderly stop."""
 
 CHECK_FAILED = 5
 """Exit code: nothing failed but checks and contracts."""
@@ -73,6 +70,11 @@ class Orderly:
             unknown = no_task(node.task.name, list(tasks_dict))
             self._handle_task_error(node, TaskFailed(str(unknown)))
             return False
+        failed = failed_fast(node.task, tasks.current.run)
+        if failed and not self.dep_manager.status_is_ignore(node.task):
+            self.reporter.get_status(node.task)
+            self._handle_task_error(node, UnmetDependency(failed))
+            return False
         if node.run_status == "run" and node.bad_deps:
             names = " ".join(bad.task.name for bad in node.bad_deps)
             self._handle_task_error(node, UnmetDependency(names))
@@ -85,14 +87,15 @@ class Orderly:
     def process_task_result(self, node: Any, base_fail: Any) -> None:
         """Also take a receipt that can't be written for a failure of its task."""
         try:
-            super().process_task_result(node, base_fail)  # type: ignore[misc]
+            with _sources_left_alone(node.task):
+                super().process_task_result(node, base_fail)  # type: ignore[misc]
         except HyggeError as error:
             self._handle_task_error(node, TaskFailed(str(error)))
         if isinstance(node.task, PartitionTask) and node.run_status == "successful":
             node.task.tell_success()
 
     def _handle_task_error(self, node: Any, base_fail: Any) -> None:
-        before = self.final_result
+        before, stopped = self.final_result, self._stopped
         if isinstance(base_fail, UnmetDependency) and node.bad_deps:
             names = dict.fromkeys(bad.task.name for bad in node.bad_deps)
             base_fail = UnmetDependency(", ".join(names))
@@ -107,6 +110,8 @@ class Orderly:
                 if github.is_here():
                     sys.stderr.write(github.annotation(str(base_fail.message)) + "\n")
         super()._handle_task_error(node, base_fail)  # type: ignore[misc]
+        if collects_all(node.task) or isinstance(base_fail, UnmetDependency):
+            self._stopped = stopped  # others go on, or what stopped them was something else
         if isinstance(base_fail, UnmetDependency):
             # What kept it from running was counted; doit makes an error of a failure here.
             self.final_result = before or FAILURE
@@ -223,7 +228,7 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
         if invocation.options.share is not None:
             asked = [flow for flow in invocation.plan.flows if self._is_selected(flow.name)]
             tell_left_out(asked, options["reporter"])
-        with _stopping_on_signals(), _orderly_runners():
+        with stopping_on_signals(), _orderly_runners():
             result = int(super()._execute(**options))
         if invocation.stopped_by:
             return 128 + invocation.stopped_by
@@ -345,6 +350,19 @@ def tell_left_out(flows: Sequence[FlowPlan], reporter: str) -> None:
 
 
 @contextlib.contextmanager
+def _sources_left_alone(task: Task) -> Iterator[None]:
+    """Keep doit from reading what a partition depends on once more: its receipt says it all."""
+    if not isinstance(task, PartitionTask):
+        yield
+        return
+    before, task.file_dep = task.file_dep, set()
+    try:
+        yield
+    finally:
+        task.file_dep = before
+
+
+@contextlib.contextmanager
 def _orderly_runners() -> Iterator[None]:
     """Let doit's ``run`` use our runners, which it offers no other way to choose."""
     before = doit.cmd_run.Runner, doit.cmd_run.MThreadRunner
@@ -353,28 +371,3 @@ def _orderly_runners() -> Iterator[None]:
         yield
     finally:
         doit.cmd_run.Runner, doit.cmd_run.MThreadRunner = before
-
-
-@contextlib.contextmanager
-def _stopping_on_signals() -> Iterator[None]:
-    """Turn the first signal into an orderly stop; the second ends the process at once."""
-
-    came: list[int] = []  # what was stopped by may be known before: a query may hear of it first
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if came:
-            # As after a kill: what is half-written is cleared away by the next run.
-            with contextlib.suppress(OSError):
-                os.write(2, b"\nStopped at once; run `doit` to go on.\n")
-            os._exit(128 + number)
-        came.append(number)
-        tasks.current.stopped_by = number
-
-    # What is ignored stays so: nohup wants a run to outlive its terminal.
-    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in heard}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

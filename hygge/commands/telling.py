@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import itertools
+import os
 import re
 import signal
 import sys
@@ -19,6 +20,7 @@ from hygge import github, outlet, redaction, tasks
 from hygge.commands import options
 from hygge.commands.envelope import Answer, envelope
 from hygge.errors import HyggeError, UsageError, nearest
+from hygge.paths import located
 from hygge.state_file import is_state
 
 NOTHING_STARTED = 3
@@ -26,6 +28,9 @@ NOTHING_STARTED = 3
 
 UNWRITABLE = 2
 """Exit code: what the command says could not be written, and somebody may miss it."""
+
+WHILE_RUNNING = 2
+"""Exit code: something failed that is no task."""
 
 CLOSED_PIPE = 141
 """Exit code: what the command writes to was closed, as by ``| head``; what a shell makes of it."""
@@ -96,6 +101,12 @@ def told(execute: Callable[[], int | None]) -> int | None:
         except HyggeError as error:
             tell(error)
             result = NOTHING_STARTED
+        except OSError as error:
+            if error.filename is None or isinstance(error, BrokenPipeError):
+                raise
+            tell(_out_of_order(error))
+            run = tasks.current.run
+            result = WHILE_RUNNING if run is not None and run.has_begun else NOTHING_STARTED
         sys.stdout.flush()
         return result
     except BrokenPipeError:
@@ -109,6 +120,13 @@ def told(execute: Callable[[], int | None]) -> int | None:
         what = f"what is shown can't be written: {error.strerror}"
         tell(HyggeError(what, hint="write it to where there is room"))
         return UNWRITABLE
+
+
+def _out_of_order(error: OSError) -> HyggeError:
+    """Return what is told of a file at which something failed that is not foreseen."""
+    name = located(os.fsdecode(error.filename), Path.cwd()) or "."
+    hint = "see to it that it can be read and written, and that the disk is sound"
+    return HyggeError(f"'{name}' can't be used: {error.strerror}", name, hint)
 
 
 def tell(error: HyggeError) -> None:

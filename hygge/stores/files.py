@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from hygge.errors import ConfigError
+from hygge.errors import ConfigError, StoreError
 from hygge.fingerprint import content_hash, text_hash
 from hygge.flow import Section
 from hygge.partition import Partition
@@ -109,11 +109,29 @@ class FilesStore(Store):
     def _whole(self, partition: Partition) -> str:
         return f"{self.path}/{partition.name}{self.ending()}"
 
+    def _check_links(self, final: str) -> None:
+        """Refuse to write *final* where a folder in the store is a link: that leads out of it.
+
+        Raises:
+            StoreError: One is.
+        """
+        folder = (self.root / final).parent
+        while folder != self.folder() and folder.is_relative_to(self.folder()):
+            if folder.is_symlink():
+                shown = located(str(folder), self.root)
+                raise StoreError(
+                    f"'{shown}' is a link: what is written there would not be in the store",
+                    final,
+                    "remove the link; a store may lie elsewhere as a whole: store: {path: ...}",
+                )
+            folder = folder.parent
+
     def stage(self, partition: Partition, rows: pl.LazyFrame, run: str) -> list[StagedFile]:
         if self.fan_out is not None:
             return self._stage_in_folders(self.fan_out, partition, rows, run)
         final = self._whole(partition)
         target = self.root / final
+        self._check_links(final)
         with staging(final, target, run) as temporary:
             # Opened here: polars would open it by name a moment later, perhaps only after the
             # failure for which it has been removed already, and make it again.
@@ -132,6 +150,7 @@ class FilesStore(Store):
             for place, path in fan_out.sink(rows, self.write, folder):
                 final = f"{self.path}/{place}/{partition.name}{self.ending()}"
                 check_lengths(final)
+                self._check_links(final)
                 check_place(final, self.root / final)
                 digest, rows_of_file = content_hash(path), self.count(path)
                 target = self.root / final
@@ -141,6 +160,7 @@ class FilesStore(Store):
     def stage_copy(self, partition: Partition, path: Path, run: str) -> tuple[StagedFile, str]:
         (final,) = self.outputs(partition)
         target = self.root / final
+        self._check_links(final)
         with staging(final, target, run) as temporary:
             digest = copy(partition.sources[0].path, path, final, temporary)
             return StagedFile(final, target, temporary, digest, None), digest

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,9 @@ LONGEST_NAME = 255
 
 FOLDERS = threading.Lock()
 """Held while a folder is made and its first file, and while empty folders are removed."""
+
+ATTEMPTS = 100
+"""How often a folder is made anew that is removed, being empty, before there is a file in it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class StagedFile:
             if changed:
                 with FOLDERS:
                     _make_folder(self.final, self.target.parent)
-                    os.replace(self.temporary, self.target)
+                    _replace(self.temporary, self.target)
             else:
                 self.temporary.unlink()
             self._remove_staging_folder()
@@ -73,7 +76,10 @@ class StagedFile:
             return False
         if self.target.stat().st_size != self.temporary.stat().st_size:
             return False
-        return content_hash(self.target) == self.hash
+        try:
+            return content_hash(self.target) == self.hash
+        except PermissionError:  # it need not be readable to be replaced
+            return False
 
     def discard(self) -> None:
         """Remove the file, if it is not in place yet."""
@@ -113,11 +119,13 @@ def staging(final: str, target: Path, run: str) -> Iterator[Path]:
     """
     temporary = temporary_path(target, run)
     check_place(final, target)
-    with _store_errors(final), FOLDERS:
-        _make_folder(final, target.parent)
+
+    def begin() -> None:
         # Left by an earlier attempt of the same run; never written through if it is a link.
         temporary.unlink(missing_ok=True)
         temporary.touch(exist_ok=False)
+
+    _begin_in(target.parent, final, begin)
     try:
         yield temporary
     except BaseException:
@@ -135,13 +143,16 @@ def staging_folder(final: str, target: Path, run: str) -> Iterator[Path]:
         StoreError: Writing failed; nothing is left behind.
     """
     folder = temporary_path(target, run)
-    with _store_errors(final), FOLDERS:
-        _make_folder(final, folder.parent)
+
+    def begin() -> None:
         remove_temporary(folder)
         folder.mkdir()
+
+    _begin_in(folder.parent, final, begin)
     try:
+        # What goes wrong within may be the source's doing: whoever asked for rows has to find out.
+        yield folder
         with _store_errors(final):
-            yield folder
             if not any(folder.iterdir()):  # no rows, no files
                 folder.rmdir()
     except BaseException:
@@ -185,6 +196,32 @@ def check_lengths(final: str) -> None:
     if long is not None:
         what = f"'{long[:40]}…' is too long to name a file or a folder"
         raise StoreError(what, final, f"a name has at most {LONGEST_NAME} bytes")
+
+
+def _replace(path: Path, target: Path) -> None:
+    while True:
+        try:
+            os.replace(path, target)
+        except InterruptedError:  # by a signal; Python tries only reads and writes again by itself
+            continue
+        return
+
+
+def _begin_in(folder: Path, final: str, begin: Callable[[], None]) -> None:
+    """Make *folder* and then, with *begin*, the first thing in it.
+
+    Between the two, another process of this run may remove the folder, for it is empty.
+    """
+    for left in reversed(range(ATTEMPTS)):
+        with _store_errors(final), FOLDERS:
+            _make_folder(final, folder)
+            try:
+                begin()
+            except FileNotFoundError:
+                if not left:
+                    raise
+            else:
+                return
 
 
 def _make_folder(final: str, folder: Path) -> None:

@@ -68,6 +68,10 @@ class Function:
         _check(section, syntax_tree(sources[module], file), file, name, inputs)
         return cls(section, root, file, name, sources)
 
+    def __reduce__(self) -> tuple[type[Function], tuple[Any, ...]]:
+        """Go to another process as what was read, not as what was loaded."""
+        return Function, (self.section, self.root, self.file, self.name, self.sources)
+
     def hashes(self) -> dict[str, str]:
         """Return the content hash of each file that the function consists of, by path."""
         return {

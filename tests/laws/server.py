@@ -7,6 +7,7 @@ does can be cut off at its n-th look at the disk, and its clock can be ahead.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -31,6 +32,10 @@ class Ended:
     """Negative if a signal ended it."""
     out: str
     err: str
+    peak: int = 0
+    """Bytes of memory that it took at most, with those that were taken before it was forked."""
+    seconds: float = 0.0
+    """How long it computed; on a busy machine it may have taken longer."""
 
 
 class Server:
@@ -46,7 +51,15 @@ class Server:
         )
 
     def start(
-        self, root: Path, *args: str, stop: tuple[int, str, int] | None = None, ahead: int = 0
+        self,
+        root: Path,
+        *args: str,
+        stop: tuple[int, str, int] | None = None,
+        ahead: int = 0,
+        step: tuple[int, int] = (0, 0),
+        tick: int = 0,
+        ordinary: bool = False,
+        limit: int = 0,
     ) -> Callable[[], Ended]:
         """Type `doit` with *args* in *root*; return what waits for its end.
 
@@ -55,9 +68,15 @@ class Server:
                 if *what* is "touch", just before the n-th commit to the state if it is "commit",
                 just after the n-th output was put into place if it is "rename".
             ahead: Seconds by which its clock is ahead.
+            step: (seconds, n) steps its clock when it has been looked at n times.
+            tick: Seconds to which the file system rounds times down; 0 leaves them as they are.
+            ordinary: Whether modes count for root too; exits with 77 where that can't be had.
+            limit: Seconds after which SIGALRM ends it; 0 for none.
         """
         assert self._process.stdin is not None
-        request = {"root": str(root), "args": args, "stop": stop, "ahead": ahead}
+        clock = {"ahead": ahead, "step": step, "tick": tick, "ordinary": ordinary}
+        request = {"root": os.fsdecode(root), "args": args, "stop": stop, **clock}
+        request["limit"] = limit
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return self._answer
@@ -88,9 +107,12 @@ def _serve() -> None:
         child = os.fork()
         if not child:
             _child(request, *files)
-        _, status = os.waitpid(child, 0)
+        _, status, used = os.wait4(child, 0)
+        seconds = round(used.ru_utime + used.ru_stime, 3)
         out, err = map(_text, files)
-        ended = {"code": os.waitstatus_to_exitcode(status), "out": out, "err": err}
+        peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        code = os.waitstatus_to_exitcode(status)
+        ended = {"code": code, "out": out, "err": err, "peak": peak, "seconds": seconds}
         answers.write(json.dumps(ended) + "\n")
         answers.flush()
 
@@ -134,9 +156,12 @@ def _child(request: dict[str, Any], out: int, err: int) -> None:
         os.dup2(err, 2)
         os.chdir(request["root"])
         sys.argv = ["doit", *request["args"]]
-        if request["ahead"]:
-            now, ahead = time.time_ns, request["ahead"] * 10**9
-            time.time_ns = lambda: now() + ahead
+        _set_clock(request["ahead"], *request["step"])
+        if request["ordinary"] and not _obeys_modes():
+            os._exit(77)
+        if request["tick"]:
+            _round_times(request["tick"] * 10**9)
+        signal.alarm(request["limit"])
         if request["stop"]:
             _Countdown(*request["stop"])
         code = _command(request["args"])
@@ -148,6 +173,48 @@ def _child(request: dict[str, Any], out: int, err: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _obeys_modes() -> bool:
+    """Give up the two capabilities by which root ignores modes; tell whether that was done."""
+    import ctypes
+
+    if os.geteuid():
+        return True
+    version, dac_override, dac_read_search = 0x20080522, 1, 2
+    header = (ctypes.c_uint32 * 2)(version, 0)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable; then their upper halves
+    libc = ctypes.CDLL(None)
+    if libc.capget(header, sets):
+        return False
+    for i in (0, 1):  # what counts now, and what access() goes by
+        sets[i] &= ~(1 << dac_override | 1 << dac_read_search)
+    return libc.capset(header, sets) == 0
+
+
+def _set_clock(ahead: int, step: int, looks: int) -> None:
+    """Let the clock be *ahead* by so many seconds, and by *step* more after so many *looks*."""
+    if ahead or step:
+        now, count = time.time_ns, itertools.count(1)
+        time.time_ns = lambda: now() + (ahead + step * (next(count) > looks)) * 10**9
+
+
+def _round_times(tick: int) -> None:
+    """Let ``stat`` tell times as a file system does whose clock ticks each *tick* nanoseconds."""
+    for name in ("stat", "lstat"):
+        setattr(os, name, _rounding(getattr(os, name), tick))
+
+
+def _rounding(look: Callable[..., os.stat_result], tick: int) -> Callable[..., os.stat_result]:
+    def rounded(*args: Any, **options: Any) -> os.stat_result:
+        found = look(*args, **options)
+        values, more = found.__reduce__()[1]
+        for name in ("st_mtime", "st_ctime"):
+            told = more[f"{name}_ns"] // tick * tick
+            more |= {f"{name}_ns": told, name: told / 10**9}
+        return os.stat_result(values, more)
+
+    return rounded
 
 
 def _command(args: Sequence[str]) -> int:

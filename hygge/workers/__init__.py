@@ -1,0 +1,1 @@
+"""This is where partitions are shaped in processes of their own, which may hang or crash alone."""
