@@ -91,11 +91,13 @@ def test_store_that_is_a_link_to_a_folder_is_used_as_that_folder(
 @pytest.fixture
 def other_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder on another file system than the project's."""
-    shared = Path("/dev/shm")
-    if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("no other file system")
-    with tempfile.TemporaryDirectory(dir=shared) as folder:
-        yield Path(folder)
+    mine = tmp_path.stat().st_dev
+    for other in (Path("/dev/shm"), Path(tempfile.gettempdir())):
+        if other.is_dir() and other.stat().st_dev != mine:
+            with tempfile.TemporaryDirectory(dir=other) as folder:
+                yield Path(folder)
+            return
+    pytest.skip("no other file system")
 
 
 @pytest.mark.parametrize("linked", [False, True])
