@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from hygge.homes.base import Home
 from hygge.partition import Partition, Source
 from hygge.paths import located
 from hygge.stores.base import Store
-from hygge.stores.staging import temporary_path
+from hygge.stores.staging import LONGEST_NAME, temporary_path
 from hygge.transform import Transform
 
 if TYPE_CHECKING:
@@ -124,8 +125,10 @@ class Prepared:
 
     def spool(self, partition: Partition) -> str:
         """Return what the file stands for in which rows wait for their checks."""
-        name = partition.name if "/" not in partition.name else text_hash(partition.name)
-        return located(str(self.store.folder() / f"{name}.spool"), self.root)
+        name = f"{partition.name}.spool"
+        if "/" in name or len(os.fsencode(name)) > LONGEST_NAME:
+            name = f"{text_hash(partition.name)}.spool"
+        return located(str(self.store.folder() / name), self.root)
 
     def intended(self, partition: Partition, run: str) -> tuple[str, ...]:
         """Return what a move of *partition* is about to make, outputs and temporary things."""

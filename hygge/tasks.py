@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import functools
+import os
 import signal
 import traceback
 from abc import ABC, abstractmethod
@@ -26,7 +27,7 @@ from hygge.blocking import Blocked
 from hygge.content_checker import ContentChecker
 from hygge.coordinator import Coordinator, Options, Plan
 from hygge.error_record import ErrorRecord, record
-from hygge.errors import ConfigError, HyggeError
+from hygge.errors import ConfigError, HomeError, HyggeError
 from hygge.fingerprint import ContentHashes
 from hygge.move import Moved
 from hygge.partition import Source
@@ -53,6 +54,8 @@ class Invocation:
     options: Options = Options()  # noqa: RUF009 - frozen
     stopped_by: int = 0
     """Number of the signal that asked for an orderly stop; 0 if none did."""
+    ended: bool = False
+    """Whether the last task has ended, so that nothing is left to stop."""
     debug: bool = False
     """Whether tracebacks are shown."""
     run: Run | None = None
@@ -168,6 +171,18 @@ class PartitionTask(Task):  # type: ignore[misc]
             clean=True,
             doc=hide(str(decision.reason)) if decision.reason else "up to date",
         )
+
+    def without_source(self) -> TaskFailed | None:
+        """Return how it fails if a file it depends on has gone since; None if all are there."""
+        for path in self.file_dep:
+            try:
+                os.stat(path)
+            except OSError as error:
+                hint = "run again: it went after it was listed"
+                gone = HomeError(f"'{path}' can't be read: {error.strerror}", path, hint)
+                self.action.failure = self.action._recorded(gone)
+                return TaskFailed(str(gone))
+        return None
 
     def tell_skipped(self, status: str | None) -> None:
         """Note in the run's record that it is not executed, if doit's *status* says so."""

@@ -165,6 +165,56 @@ def test_query_that_hears_of_ctrl_c_first_is_no_second_one(
         assert "at once" not in result.err
 
 
+INTERRUPTED_AT_THE_END = '''
+def interrupt():
+    import os, signal
+    os.kill(os.getpid(), signal.SIGINT)
+
+def task_last():
+    """Hears of a signal when all tasks have ended."""
+    return {"actions": ["true"], "teardown": [interrupt]}
+'''
+
+
+def test_signal_when_all_is_done_stops_nothing(project: ProjectFolder) -> None:
+    """A bug: the run said that all was moved, and ended as one that was stopped."""
+    project.write("dodo.py", (project.root / "dodo.py").read_text() + INTERRUPTED_AT_THE_END)
+    project.months(2)
+    result = project.doit()
+
+    assert result.code == 0, result.out + result.err
+    assert "\n2 partitions moved.\n" in result.out
+    assert "Nothing to move" in project.doit().out
+
+
+DELETING = '''
+def task_early():
+    """Takes a source away after it was listed."""
+    return {"actions": ["rm data/home/flights/2013-01.parquet"]}
+'''
+
+
+@pytest.mark.parametrize("moved_before", [False, True])
+def test_source_that_goes_before_its_turn_is_told(
+    project: ProjectFolder, moved_before: bool
+) -> None:
+    """A bug: doit said so in its own words, and the exit code was 2."""
+    project.write("dodo.py", (project.root / "dodo.py").read_text() + DELETING)
+    project.months(2)
+    if moved_before:
+        project.doit("flights")
+    result = project.doit("--continue", "early", "flights")
+
+    assert result.code == 1, result.out + result.err
+    assert (
+        "flights:2013-01  failed\n"
+        "error: 'data/home/flights/2013-01.parquet' can't be read: No such file or directory\n"
+        "  at data/home/flights/2013-01.parquet\n"
+        "  try: run again: it went after it was listed\n"
+    ) in result.out
+    assert project.doit("flights").code == 0
+
+
 def test_second_signal_stops_at_once(project: ProjectFolder) -> None:
     project.write("dodo.py", (project.root / "dodo.py").read_text() + SLOW_TASK)
     project.months(2)

@@ -13,7 +13,7 @@ from typing import Any
 
 import doit.cmd_run
 import doit.doit_cmd
-from doit.exceptions import TaskFailed, UnmetDependency
+from doit.exceptions import DependencyError, TaskFailed, UnmetDependency
 from doit.runner import ERROR, FAILURE, MThreadRunner, Runner
 from doit.task import Task
 
@@ -99,6 +99,8 @@ class Orderly:
         if isinstance(base_fail, UnmetDependency) and node.bad_deps:
             names = dict.fromkeys(bad.task.name for bad in node.bad_deps)
             base_fail = UnmetDependency(", ".join(names))
+        if isinstance(base_fail, DependencyError) and isinstance(node.task, PartitionTask):
+            base_fail = node.task.without_source() or base_fail
         run = tasks.current.run
         if run is not None and not isinstance(node.task, GroupTask):
             run.failed.setdefault(node.task.name, False)
@@ -129,6 +131,7 @@ class Orderly:
 
     def finish(self) -> int:
         """Also wait for the disk, before the state is closed."""
+        tasks.current.ended = True
         run = tasks.current.run
         if run is not None:
             outcome = "failed" if self.final_result else "succeeded"

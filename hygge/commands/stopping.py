@@ -16,7 +16,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def stopping_on_signals() -> Iterator[None]:
-    """Turn the first signal into an orderly stop; the second ends the process at once."""
+    """Turn the first signal into an orderly stop; the second ends the process at once.
+
+    One that comes when the last task has ended stops nothing, and the run ends as it would have.
+    """
 
     came: list[int] = []  # what was stopped by may be known before: a query may hear of it first
 
@@ -27,7 +30,8 @@ def stopping_on_signals() -> Iterator[None]:
                 os.write(2, b"\nStopped at once; run `doit` to go on.\n")
             os._exit(128 + number)
         came.append(number)
-        tasks.current.stopped_by = number
+        if not tasks.current.ended:
+            tasks.current.stopped_by = number
 
     # What is ignored stays so: nohup wants a run to outlive its terminal.
     heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]

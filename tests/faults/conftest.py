@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from laws.server import Server
 
+from faults.disturbed import Server as DisturbedServer
 from faults.results import record
 
 MEMORY = Path("/dev/shm")
@@ -49,6 +50,14 @@ def tmp_path(tmp_path: Path, memory: Path | None) -> Path:
 def server() -> Iterator[Server]:
     """What `doit` is typed into, hundreds of times."""
     started = Server()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def disturbed() -> Iterator[DisturbedServer]:
+    """What `doit` is typed into, and its calls fail or are noted."""
+    started = DisturbedServer()
     yield started
     started.close()
 

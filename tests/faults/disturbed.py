@@ -1,23 +1,21 @@
-"""This is where `doit` is typed and one of its calls fails, or all that it does to files is noted.
+"""This is where `doit` is typed and one of its calls fails, or waits until a file has changed.
 
-A process of its own imports everything once and forks for each command, as in `warm`; it traces
-the child, so that it can do so from its first call on.
+All that it does to files can be noted too. The process that forks traces its child, so that it can
+do so from the child's first call on.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
-import signal
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).resolve().parent.parent
+from forking import Forking, Request
+
+from faults.held import LOOKING, READING, WRITING, Call, be_held, hold
 
 
 @dataclass(frozen=True)
@@ -44,14 +42,7 @@ class Server:
     """
 
     def __init__(self, enter: Sequence[str] = ()) -> None:
-        kept = {k: v for k, v in os.environ.items() if k not in ("CI", "PYTHONPATH")}
-        self._process = subprocess.Popen(
-            [*enter, sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**kept, "PYTHONPATH": str(TESTS)},
-            text=True,
-        )
+        self._forking = Forking("faults.disturbed", enter)
 
     def doit(
         self,
@@ -61,6 +52,7 @@ class Server:
         among: Sequence[str] = (),
         below: str = "",
         record: Path | None = None,
+        change: tuple[int, Path, Callable[[], object]] | None = None,
     ) -> Ended:
         """Type `doit` with *args* in *root*, and wait for its end.
 
@@ -69,9 +61,9 @@ class Server:
             among: Names of the calls that count.
             below: What the paths of their files, from the root, begin with.
             record: File to write every call to, to be read by `recorded`.
+            change: (n, path, what) does what it is to do before the n-th call on that file, from 1,
+                while the thread that makes the call is held; looks at the file are calls too.
         """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         request = {
             "root": str(root.resolve()),
             "args": args,
@@ -79,17 +71,14 @@ class Server:
             "among": list(among),
             "below": below,
             "record": str(record) if record else None,
+            "change": (change[0], _inside(root, change[1])) if change else None,
         }
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the server has ended")
-        return Ended(**json.loads(line))
+        self._forking.ask(request)
+        return Ended(**self._forking.answer(change[2] if change else None))
 
     def close(self) -> None:
         """End it."""
-        self._process.communicate()
+        self._forking.close()
 
 
 def recorded(file: Path) -> list[Any]:
@@ -97,93 +86,64 @@ def recorded(file: Path) -> list[Any]:
     return list(pickle.loads(file.read_bytes()))
 
 
-def _serve() -> None:
-    from laws.server import _warm_up
-
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    _warm_up()
-    for line in sys.stdin:
-        request = json.loads(line)
-        files = [os.memfd_create(name) for name in ("out", "err")]
-        child = os.fork()
-        if not child:
-            _child(request, *files)
-        status, more = _wait(child, request)
-        out, err = map(_text, files)
-        code = os.waitstatus_to_exitcode(status)
-        answers.write(json.dumps({"code": code, "out": out, "err": err, **more}) + "\n")
-        answers.flush()
+def _inside(root: Path, path: Path) -> str:
+    """Return *path* from *root*, as a call on it is told."""
+    return (path.parent.resolve() / path.name).relative_to(root.resolve()).as_posix()
 
 
-def _is_held(request: dict[str, Any]) -> bool:
-    return request["fail"] is not None or request["record"] is not None
+def prepare(request: Request) -> None:
+    """Have its calls held."""
+    if request["change"] is not None:
+        be_held({**WRITING, **READING, **LOOKING})
+    elif _is_held(request):
+        be_held({**WRITING, **READING})
 
 
-def _wait(child: int, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Let the call fail that is asked for; return the status of *child* and what it did."""
+def _is_held(request: Request) -> bool:
+    return any(request[what] is not None for what in ("fail", "record", "change"))
+
+
+def watch(child: int, request: Request, pause: Callable[[], object]) -> tuple[int, dict[str, Any]]:
+    """Disturb *child* as it is asked for, and wait for it; return its status and what it did."""
     if not _is_held(request):
         return os.waitpid(child, 0)[1], {}
-    from faults.held import Call, hold
+    disturbed = _Disturbed(request, pause)
+    status = hold(child, Path(request["root"]), disturbed.answer)
+    if request["record"] is not None:
+        Path(request["record"]).write_bytes(pickle.dumps(disturbed.noted))
+    return status, {"calls": disturbed.made, **disturbed.hit}
 
-    number, error = request["fail"] or (0, 0)
-    made: list[str] = []
-    noted: list[Call] = []
-    hit = {"hit": "", "by": ""}
 
-    def answer(call: Call) -> int:
-        if request["record"] is not None:
-            noted.append(call)
-        if call.name not in request["among"] or not call.path.startswith(request["below"]):
+class _Disturbed:
+    """What is done to a command, and what was seen of it."""
+
+    def __init__(self, request: Request, pause: Callable[[], object]) -> None:
+        self.made: list[str] = []
+        self.noted: list[Call] = []
+        self.hit = {"hit": "", "by": ""}
+        self._request = request
+        self._pause = pause
+        self._looks = 0
+
+    def answer(self, call: Call) -> int:
+        if self._request["record"] is not None:
+            self.noted.append(call)
+        if self._request["change"] is not None:
+            self._change(call)
+        among, below = self._request["among"], self._request["below"]
+        if call.name not in among or not call.path.startswith(below):
             return 0
-        made.append(call.name)
-        if len(made) != number:
+        number, error = self._request["fail"] or (0, 0)
+        self.made.append(call.name)
+        if len(self.made) != number:
             return 0
-        hit.update(hit=call.path, by=call.name)
+        self.hit.update(hit=call.path, by=call.name)
         return int(error)
 
-    status = hold(child, Path(request["root"]), answer)
-    if request["record"] is not None:
-        Path(request["record"]).write_bytes(pickle.dumps(noted))
-    return status, {"calls": made, **hit}
-
-
-def _text(file: int) -> str:
-    os.lseek(file, 0, os.SEEK_SET)
-    with os.fdopen(file, encoding="utf-8", errors="replace") as opened:
-        return opened.read()
-
-
-def _child(request: dict[str, Any], out: int, err: int) -> None:
-    code = 70
-    try:
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(out, 1)
-        os.dup2(err, 2)
-        os.chdir(request["root"])
-        sys.argv = ["doit", *request["args"]]
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if _is_held(request):
-            from faults.held import be_held
-
-            be_held()
-        code = _command(request["args"])
-    except BaseException:  # noqa: BLE001 - whatever it was, the child ends with it
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def _command(args: Sequence[str]) -> int:
-    from doit.doit_cmd import DoitMain
-
-    return int(DoitMain().run(list(args)) or 0)
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _serve()
+    def _change(self, call: Call) -> None:
+        number, path = self._request["change"]
+        if path in (call.path, call.target):
+            self._looks += 1
+            if self._looks == number:
+                self.hit.update(hit=path, by=call.name)
+                self._pause()

@@ -11,7 +11,7 @@ import ctypes
 import os
 import signal
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,16 @@ READING = {0: "read", 17: "pread64", 217: "getdents64", calls.OPENAT: "openat"}
 
 WRITING = calls.CALLS | {277: "sync_file_range"}
 
-_BY_DESCRIPTOR = {0, 1, 17, 18, 20, 40, 74, 75, 77, 217, 277, 285, 296, 306}
+LOOKING = {3: "close", 5: "fstat", 8: "lseek", 9: "mmap", 262: "newfstatat", 332: "statx"}
+"""Calls beside these that a file is touched by which is read, by number."""
+
+NAMES = {**WRITING, **READING, **LOOKING}
+
+_BY_DESCRIPTOR = {0, 1, 3, 5, 8, 9, 17, 18, 20, 40, 74, 75, 77, 217, 277, 285, 296, 306}
 _BY_PATH = {76: 0, 82: 0, 83: 0, 84: 0, 86: 0, 87: 0, 88: 1, 257: 1, 258: 1, 263: 1, 264: 1, 316: 1}
+_BY_PATH_OR_DESCRIPTOR = {262: 1, 332: 1}
+_PATHS = {**_BY_PATH, **_BY_PATH_OR_DESCRIPTOR}
+_OF_MMAP = 4
 _TARGET = {82: 1, 264: 3, 316: 3}
 
 _GET_REGISTERS, _SET_REGISTERS = 12, 13
@@ -56,22 +64,25 @@ Answer = Callable[[Call], int]
 """Returns the number of the error with which the call is to fail, or `SHORT`; 0 lets it be made."""
 
 
-def be_held() -> None:
-    """Have this process held from here on, by the one that forked it and calls `hold`."""
+def be_held(at: Iterable[int]) -> None:
+    """Have this process held *at* some of the calls in `NAMES` from here on.
+
+    By the one that forked it and calls `hold`.
+    """
     assert calls._LIBC is not None
     calls._LIBC.ptrace(calls._TRACE_ME, 0, None, None)
     os.kill(os.getpid(), signal.SIGSTOP)
-    calls._take_on(_program())
+    calls._take_on(_program(at))
 
 
-def _program() -> bytes:
+def _program(numbers: Iterable[int]) -> bytes:
     lines = [
         (calls._LOAD, 0, 0, calls._ARCH),
         (calls._IF_EQUAL, 1, 0, calls._ARCHITECTURE),
         (calls._RETURN, 0, 0, calls._ALLOW),
         (calls._LOAD, 0, 0, calls._NUMBER),
     ]
-    for number in {**WRITING, **READING}:
+    for number in numbers:
         lines.append((calls._IF_EQUAL, 0, 1, number))
         lines.append((calls._RETURN, 0, 0, calls._TELL_TRACER | number))
     lines.append((calls._RETURN, 0, 0, calls._ALLOW))
@@ -134,12 +145,14 @@ class _Held:
         """Return what it is about to do; None if that is not to a file of the project."""
         number = int(self._registers[_ORIG_RAX])
         arguments = [int(self._registers[each]) for each in _ARGUMENTS]
-        name = {**WRITING, **READING}[number]
+        name = NAMES[number]
         if number == 162:
             return Call("sync", "")
         if number in _BY_DESCRIPTOR:
             return self._on_descriptor(name, number, arguments)
-        path = self._inside(_BY_PATH[number], arguments, number)
+        if number in _BY_PATH_OR_DESCRIPTOR and not self._text(arguments[1]):
+            return self._on_descriptor(name, number, arguments)
+        path = self._inside(_PATHS[number], arguments, number)
         if path is None:
             return None
         if number in _TARGET:
@@ -157,7 +170,7 @@ class _Held:
             return 0
 
     def _on_descriptor(self, name: str, number: int, arguments: list[int]) -> Call | None:
-        descriptor = arguments[0]
+        descriptor = arguments[_OF_MMAP if number == 9 else 0]
         try:
             path = os.readlink(f"/proc/{self._task}/fd/{descriptor}")
         except OSError:

@@ -7,7 +7,6 @@ import random
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +62,6 @@ class OnSmallDisk(ProjectFolder):
         """Let the disk go."""
         self.server.close()
         self.disk.close()
-
-
-@pytest.fixture(scope="module")
-def disturbed() -> Iterator[Server]:
-    started = Server()
-    yield started
-    started.close()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 from laws.server import Server
 
-from faults.ways import SmallProject, Way, decoded, encoded, summed, ways
+from faults.ways import KINDS, SmallProject, Way, decoded, encoded, summed, ways
 
 TOPIC = "names"
 
@@ -68,6 +68,9 @@ SHORT = ("csv-copied", "arrow-spread")
 
 def rows_of(number: int) -> list[tuple[str, int]]:
     return [("a", 100 + number), ("b", 500 + number)]
+
+
+SPREAD = [f"{kind}-spread" for kind in KINDS]
 
 
 def put_all(project: SmallProject, names: list[str]) -> None:
@@ -202,7 +205,7 @@ def test_project_and_its_folders_may_have_odd_names(
         tally[f"odd names of a {place}"] += 1
 
 
-@pytest.mark.parametrize("way", ways("csv-spread", "parquet-spread"))
+@pytest.mark.parametrize("way", ways("csv-spread", "parquet-spread", every=SPREAD))
 def test_values_that_name_folders_may_be_anything(
     tmp_path: Path, way: Way, server: Server, tally: Counter[str]
 ) -> None:
@@ -231,7 +234,7 @@ def test_values_that_name_folders_may_be_anything(
     tally["values that name folders"] += len(values)
 
 
-@pytest.mark.parametrize("way", ways("csv-copied", "arrow-spread"))
+@pytest.mark.parametrize("way", ways("csv-copied", "csv-checked", "arrow-spread"))
 def test_names_as_long_as_may_be_are_moved(
     tmp_path: Path, way: Way, server: Server, tally: Counter[str]
 ) -> None:

@@ -10,7 +10,6 @@ import shutil
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +23,6 @@ from faults.power import LOSSES, Loss, Tape
 TOPIC = "power loss"
 
 pytestmark = pytest.mark.skipif(not calls.IS_POSSIBLE, reason="calls can't be held here")
-
-
-@pytest.fixture(scope="module")
-def disturbed() -> Iterator[Server]:
-    started = Server()
-    yield started
-    started.close()
 
 
 @dataclass(frozen=True)

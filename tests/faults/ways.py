@@ -77,6 +77,12 @@ def ways(*some: str, every: Sequence[str] = EVERY) -> list[Any]:
     ]
 
 
+def write_flow(path: Path, flow: dict[str, Any]) -> None:
+    """Write *flow* to the file at *path*."""
+    # JSON is YAML, and leaves no name in doubt; but an escaped pair of surrogates is not.
+    path.write_text(json.dumps(flow, ensure_ascii=False), encoding="utf-8")
+
+
 class SmallProject:
     """A project with one flow ``t``, whose home is data/home.
 
@@ -98,8 +104,7 @@ class SmallProject:
 
     def flow(self, name: str, flow: dict[str, Any]) -> None:
         """Write a flow."""
-        # JSON is YAML, and leaves no name in doubt.
-        (self.root / f"flows/{name}.yml").write_text(json.dumps(flow), encoding="utf-8")
+        write_flow(self.root / f"flows/{name}.yml", flow)
 
     def path(self, name: str) -> Path:
         """Return where the source of the partition *name* lies."""
@@ -147,7 +152,9 @@ class SmallProject:
         (fresh / "dodo.py").write_text(DODO)
         if not self.store.is_relative_to(self.root):
             flow = self.way.flow("data/home", "data/store")
-            (fresh / "flows/t.yml").write_text(json.dumps(flow))
+            (fresh / "flows/t.yml").write_text(
+                json.dumps(flow, ensure_ascii=False), encoding="utf-8"
+            )
         ended = self.server.doit(fresh)
         assert ended.code == 0, ended.out + ended.err
         inside = self.store.is_relative_to(self.root)

@@ -1,24 +1,22 @@
 """This is where `doit` is typed hundreds of times a minute, in a process of its own each time.
 
-Started as a program it imports everything once and forks for each command: a child begins where
-Python and polars are loaded and nothing was done. Nothing of hygge is replaced in it; what a child
-does can be cut off at its n-th look at the disk, and its clock can be ahead.
+What a child does can be cut off at its n-th look at the disk, and its clock can be ahead.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from forking import Forking, Request
 
 TOUCHES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir"}
 """What Python audits before it changes the disk, beside files that are opened to be written."""
@@ -42,13 +40,7 @@ class Server:
     """Forks a child for each command. Commands given at once wait for each other."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={k: v for k, v in os.environ.items() if k not in ("CI", "PYTHONPATH")},
-            text=True,
-        )
+        self._forking = Forking("laws.server")
 
     def start(
         self,
@@ -73,20 +65,10 @@ class Server:
             ordinary: Whether modes count for root too; exits with 77 where that can't be had.
             limit: Seconds after which SIGALRM ends it; 0 for none.
         """
-        assert self._process.stdin is not None
         clock = {"ahead": ahead, "step": step, "tick": tick, "ordinary": ordinary}
         request = {"root": os.fsdecode(root), "args": args, "stop": stop, **clock}
-        request["limit"] = limit
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return self._answer
-
-    def _answer(self) -> Ended:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the server has ended")
-        return Ended(**json.loads(line))
+        self._forking.ask({**request, "limit": limit})
+        return lambda: Ended(**self._forking.answer())
 
     def doit(self, root: Path, *args: str, **more: Any) -> Ended:
         """Type `doit` and wait."""
@@ -94,85 +76,26 @@ class Server:
 
     def close(self) -> None:
         """End it."""
-        self._process.communicate()
+        self._forking.close()
 
 
-def _serve() -> None:
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    _warm_up()
-    for line in sys.stdin:
-        request = json.loads(line)
-        files = [os.memfd_create(name) for name in ("out", "err")]
-        child = os.fork()
-        if not child:
-            _child(request, *files)
-        _, status, used = os.wait4(child, 0)
-        seconds = round(used.ru_utime + used.ru_stime, 3)
-        out, err = map(_text, files)
-        peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        code = os.waitstatus_to_exitcode(status)
-        ended = {"code": code, "out": out, "err": err, "peak": peak, "seconds": seconds}
-        answers.write(json.dumps(ended) + "\n")
-        answers.flush()
+def prepare(request: Request) -> None:
+    """Set the clock, the modes and what is to stop it."""
+    _set_clock(request["ahead"], *request["step"])
+    if request["ordinary"] and not _obeys_modes():
+        os._exit(77)
+    if request["tick"]:
+        _round_times(request["tick"] * 10**9)
+    signal.alarm(request["limit"])
+    if request["stop"]:
+        _Countdown(*request["stop"])
 
 
-def _text(file: int) -> str:
-    os.lseek(file, 0, os.SEEK_SET)
-    with os.fdopen(file, encoding="utf-8", errors="replace") as opened:
-        return opened.read()
-
-
-def _warm_up() -> None:
-    """Import what a command would; nothing may start a thread, for none survives a fork."""
-    import gc
-    import importlib.metadata
-    import pkgutil
-
-    import hygge
-
-    for module in (
-        "polars",
-        "pyarrow.csv",
-        "pyarrow.parquet",
-        "jsonschema",
-        "pathspec",
-        "rich",
-        "filelock",
-    ):
-        importlib.import_module(module)
-    for found in pkgutil.walk_packages(hygge.__path__, "hygge."):
-        importlib.import_module(found.name)
-    importlib.metadata.entry_points()
-    gc.freeze()
-    gc.disable()  # in a child that ends soon, collecting only copies pages
-
-
-def _child(request: dict[str, Any], out: int, err: int) -> None:
-    code = 70
-    try:
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(out, 1)
-        os.dup2(err, 2)
-        os.chdir(request["root"])
-        sys.argv = ["doit", *request["args"]]
-        _set_clock(request["ahead"], *request["step"])
-        if request["ordinary"] and not _obeys_modes():
-            os._exit(77)
-        if request["tick"]:
-            _round_times(request["tick"] * 10**9)
-        signal.alarm(request["limit"])
-        if request["stop"]:
-            _Countdown(*request["stop"])
-        code = _command(request["args"])
-    except BaseException:  # noqa: BLE001 - whatever it was, the child ends with it
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+def watch(child: int, request: Request, pause: object) -> tuple[int, dict[str, Any]]:
+    """Wait for *child*; return its status, and what it took."""
+    _, status, used = os.wait4(child, 0)
+    peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return status, {"peak": peak, "seconds": round(used.ru_utime + used.ru_stime, 3)}
 
 
 def _obeys_modes() -> bool:
@@ -215,12 +138,6 @@ def _rounding(look: Callable[..., os.stat_result], tick: int) -> Callable[..., o
         return os.stat_result(values, more)
 
     return rounded
-
-
-def _command(args: Sequence[str]) -> int:
-    from doit.doit_cmd import DoitMain
-
-    return int(DoitMain().run(list(args)) or 0)
 
 
 class _Countdown:
@@ -268,8 +185,3 @@ class _Countdown:
 
 def _writes(path: object, mode: str | None, flags: int) -> bool:
     return bool(flags & (os.O_WRONLY | os.O_RDWR)) and path != os.devnull
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    _serve()
