@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
-from hygge import chain, plan, refusals
+from hygge import chain, plan, refusals, seal
 from hygge import flow as flows
 from hygge.checks import Checks
 from hygge.contract import Contract
@@ -97,11 +97,14 @@ class Coordinator:
         ownership = nothing if only else self.ownership(plans.values())
         return Plan(tuple(plans.values()), ownership, behind(prepared))
 
-    def first_plan(self) -> Plan:
+    def first_plan(self, by_seals: bool = False) -> Plan:
         """Decide for every flow that waits for nothing; a flow that does is put off.
 
         A flow is put off when anything is to be moved, or is wrong, in a flow that it waits for:
         only then, and with `plan_flow`, can be known what there is for it to move.
+
+        Args:
+            by_seals: Whether a flow may be known as a whole to be up to date, without decisions.
 
         Raises:
             ConfigError: Two files define one flow.
@@ -112,10 +115,23 @@ class Coordinator:
             if isinstance(each, FlowPlan):
                 plans[each.name] = each
             elif all(plans[name].is_settled(begun) for name in each.upstream):
-                plans[each.flow.name] = self.plan_flow(each)
+                known = by_seals and not begun and self._sealed(each)
+                plans[each.flow.name] = known or self.plan_flow(each)
             else:
+                each.look_again()  # what it reads is written by then
                 plans[each.flow.name] = FlowPlan(each.flow.name, each, put_off=True)
         return Plan(tuple(plans.values()), self.ownership(plans.values()))
+
+    def _sealed(self, prepared: Prepared) -> FlowPlan | None:
+        """Return the plan of a flow that is known to be up to date as a whole, if it is."""
+        name = prepared.flow.name
+        found = None if self.options.forced or self.options.share else self.state.seal(name)
+        if found is None or any(each.startswith(f"{name}:") for each in self._failures):
+            return None
+        known = seal.Seal(*found)
+        if not seal.holds(known, prepared):
+            return None
+        return FlowPlan(name, prepared, sealed=known.count, sealed_outputs=lambda: known.outputs)
 
     def prepared(self) -> list[Prepared | FlowPlan]:
         """Return the flows of the project, each after those it waits for; broken ones first."""
@@ -335,8 +351,8 @@ class Coordinator:
             if each.prepared is not None:
                 stores[each.name] = os.path.realpath(each.prepared.store.folder())
             decided = each.error is None and not each.put_off
-            outputs = each.outputs() if decided else self._recorded(each.name)
-            result = result.with_flow(each.name, outputs)
+            recorded = functools.partial(self._recorded, each.name)
+            result = result.with_flow(each.name, each.outputs if decided else recorded)
         return dataclasses.replace(result, stores=stores)
 
     def _recorded(self, name: str) -> Iterator[str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from doit.task import Task
 
+from hygge.group_tasks import BrokenFlowTask, FlowTask, GroupTask
 from hygge.paths import contains, real
-from hygge.tasks import BrokenFlowTask, FlowTask, GroupTask, PartitionTask
+from hygge.tasks import PartitionTask
 
 
 def wait_for_flows(tasks: Sequence[Task], root: Path) -> None:

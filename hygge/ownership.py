@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hygge.paths import contains, real
+from hygge.paths import all_real, contains, real
+
+
+class Outputs:
+    """Real paths of the outputs of one flow, found out when they are first asked for.
+
+    Most runs never ask: nothing is removed.
+    """
+
+    def __init__(self, paths: Callable[[], Iterable[str]], root: Path) -> None:
+        self._paths = paths
+        self._root = root
+
+    @functools.cached_property
+    def real(self) -> frozenset[str]:
+        """The real paths."""
+        return all_real(self._paths(), self._root)
 
 
 @dataclass(frozen=True)
@@ -16,20 +33,20 @@ class Ownership:
 
     stores: Mapping[str, str]
     """Real path of each flow's store, by flow."""
-    outputs: Mapping[str, frozenset[str]]
-    """By flow, real path of each output of its partitions, as far as it is known."""
+    outputs: Mapping[str, Outputs]
+    """Of each flow's partitions, as far as they are known, by flow."""
     root: Path
 
-    def with_flow(self, flow: str, outputs: Iterable[str]) -> Ownership:
-        """Return this with *outputs*, as receipts have them, as those of *flow*."""
-        found = frozenset(real(output, self.root) for output in outputs)
+    def with_flow(self, flow: str, outputs: Callable[[], Iterable[str]]) -> Ownership:
+        """Return this with what *outputs* returns, as receipts have it, as those of *flow*."""
+        found = Outputs(outputs, self.root)
         return dataclasses.replace(self, outputs={**self.outputs, flow: found})
 
     def without(self, flow: str, outputs: Iterable[str]) -> Ownership:
         """Return this without *outputs* among those of *flow*."""
-        gone = {real(output, self.root) for output in outputs}
-        left = self.outputs.get(flow, frozenset()) - gone
-        return dataclasses.replace(self, outputs={**self.outputs, flow: left})
+        before = self.outputs[flow].real if flow in self.outputs else frozenset()
+        left = before - all_real(outputs, self.root)
+        return self.with_flow(flow, lambda: left)
 
     def is_in_a_store(self, output: str) -> bool:
         """Tell whether *output* lies in the store of a flow that is there now."""
@@ -39,4 +56,4 @@ class Ownership:
     def is_unused(self, output: str) -> bool:
         """Tell whether no partition that is there now settles at *output*."""
         path = real(output, self.root)
-        return not any(path in outputs for outputs in self.outputs.values())
+        return not any(path in outputs.real for outputs in self.outputs.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -39,6 +40,13 @@ def real(path: str, root: Path) -> str:
     """
     folder, name = os.path.split(os.path.join(root, path))
     return os.path.join(os.path.realpath(folder), name)
+
+
+def all_real(paths: Iterable[str], root: Path) -> frozenset[str]:
+    """Return `real` of each of *paths*; each folder is resolved once."""
+    resolved = functools.cache(os.path.realpath)
+    pairs = (os.path.split(os.path.join(root, path)) for path in paths)
+    return frozenset(os.path.join(resolved(folder), name) for folder, name in pairs)
 
 
 def contains(folder: str, path: str) -> bool:

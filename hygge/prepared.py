@@ -112,6 +112,11 @@ class Prepared:
         """Every file of every input."""
         return tuple(source for each in self.inputs.values() for source in each.sources)
 
+    def look_again(self) -> None:
+        """Forget what was seen of the files that it reads."""
+        for home in (self.home, *(each.home for each in self.inputs.values())):
+            home.seen = None
+
     def copies(self, partition: Partition) -> bool:
         """Tell whether the bytes of *partition* are what the store would write."""
         kind = self.home.copyable(partition)

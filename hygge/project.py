@@ -218,6 +218,7 @@ def load(root: Path) -> Project:
     Raises:
         ConfigError: hygge.yml is wrong.
     """
+    schema.memory.use(root / ".hygge")
     project = Project(root, given=_given.get(root, {}), copies=_kept.get(root))
     if not project.settings.is_file():
         return project

@@ -146,10 +146,10 @@ class Recorder:
             self.manifest.ignored += 1
         self.skipped(task, "ignored")
 
-    def unchanged(self) -> None:
-        """Note that a partition is up to date."""
+    def unchanged(self, count: int = 1) -> None:
+        """Note that *count* partitions are up to date."""
         with self._lock:
-            self.manifest.unchanged += 1
+            self.manifest.unchanged += count
 
     def end(self, status: str) -> None:
         """Note that the run has ended.

@@ -14,13 +14,14 @@ from doit.task import Task
 
 from hygge import tasks
 from hygge.commands.terminal import printable
+from hygge.group_tasks import BrokenFlowTask, FlowTask, GroupTask
 from hygge.live import LiveBlock
 from hygge.live import amount_of_bytes as amount_of_bytes
 from hygge.move import Moved
 from hygge.outlet import Outlet
 from hygge.recorder import settled
 from hygge.redaction import hide
-from hygge.tasks import BrokenFlowTask, GroupTask, MoveAction, PartitionTask, RemoveAction
+from hygge.tasks import MoveAction, PartitionTask, RemoveAction
 
 
 @dataclass
@@ -72,6 +73,8 @@ class Reporter:
         """Count what is to be done."""
         wanted = set(selected)
         for task in all_tasks.values():
+            if isinstance(task, FlowTask) and task.left_out:
+                self.flows.setdefault(task.name, Totals())
             if isinstance(task, PartitionTask):
                 self._counted.add(task.name)
                 totals = self.flows.setdefault(task.subtask_of, Totals())
@@ -85,6 +88,9 @@ class Reporter:
             self._counted.add(task.name)
             totals = self.flows.setdefault(task.subtask_of, Totals())
             totals.stale += task.decision.reason is not None
+        if isinstance(task, FlowTask) and task.left_out:
+            for totals in (self.totals, self.flows[task.name]):
+                totals.unchanged += task.left_out
 
     def execute_task(self, task: Task) -> None:
         """Show that *task* begins."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
-from hygge import redaction, room
+from hygge import redaction, room, schema, seal
 from hygge.columns import StoreColumns
 from hygge.coordinator import Coordinator, Options, Plan
 from hygge.durability import Disks, forget_cached
@@ -65,10 +65,13 @@ class Run:
         self._sweeps = False
         self._unswept: set[str] = set()
 
-    def plan(self, wait: bool = False) -> Plan:
+    def plan(self, wait: bool = False, by_seals: bool = False) -> Plan:
         """Take the project's lock, clear away what a killed run left, and decide.
 
         Signatures that were found to be out of date are refreshed in the state.
+
+        Args:
+            by_seals: Whether a flow may be known as a whole to be up to date, without decisions.
 
         Raises:
             RunInProgress: Another run holds the project and *wait* is False.
@@ -79,10 +82,10 @@ class Run:
         self.recorder.sweep()
         intents = self.state.intents()
         self._doubt(intents)
-        plan = self._coordinator.first_plan()
+        plan = self._coordinator.first_plan(by_seals and not self._sweeps)
+        schema.memory.keep(self.project.root / ".hygge")
         self._ownership = plan.ownership
-        self._planned = plan.flows
-        self._unswept = {flow.name for flow in plan.flows}
+        self._planned, self._unswept = plan.flows, {flow.name for flow in plan.flows}
         begun = (each for of_task in intents.values() for each in of_task)
         sweep(begun, self.project.root, lambda output: self._places.hold(output))
         self._begin_flows([flow for flow in plan.flows if not flow.put_off])
@@ -115,15 +118,23 @@ class Run:
         self._clear_for(prepared)
         plan = self._coordinator.plan_flow(prepared)
         with self._owning:
-            self._ownership = self._ownership.with_flow(plan.name, plan.outputs())
+            self._ownership = self._ownership.with_flow(plan.name, plan.outputs)
         self._begin_flows([plan])
         return plan
+
+    def unsealed(self, plan: FlowPlan) -> FlowPlan:
+        """Decide for each partition of a flow that was known to be up to date as a whole."""
+        assert plan.prepared is not None
+        decided = self._coordinator.plan_flow(plan.prepared)
+        self._begin_flows([decided])
+        return decided
 
     def _begin_flows(self, plans: Sequence[FlowPlan]) -> None:
         self._sweep(plans)
         self._refresh(plans)
         for each in plans:
             self._columns.begin(each)
+            seal.remember(self.state, each)
 
     def _sweep(self, plans: Sequence[FlowPlan]) -> None:
         """Remove what killed runs left: temporary files, and outputs that nothing records."""
@@ -133,6 +144,8 @@ class Run:
                 continue
             store = flow.prepared.store.folder()
             self._unswept.discard(flow.name)
+            if flow.sealed:
+                continue
             if self._sweeps or not any(decision.receipt for decision in flow.decisions):
                 # Nothing is remembered that could name them, or what was may be lost.
                 for folder in (store, quarantine_folder(flow.name, self.project.root)):
@@ -176,10 +189,10 @@ class Run:
         return Places.of(root, self._planned, flows, self.state.stores())
 
     def _refresh(self, plans: Sequence[FlowPlan]) -> None:
-        decisions = [each for flow in plans for each in flow.decisions]
         refreshed = {
             each.task: each.receipt
-            for each in decisions
+            for flow in plans
+            for each in flow.decisions
             if each.refreshed and each.receipt is not None
         }
         if not refreshed:

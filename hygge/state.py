@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
+import xxhash
+
 from hygge import redaction
 from hygge.fingerprint import canonical_json, text_hash
 from hygge.lock import ProjectLock
@@ -96,7 +98,7 @@ class State:
         self._loaded().clear()
         self._dirty.clear()
         with self._transaction() as connection:
-            for table in ("tasks", "failures", "configs"):
+            for table in ("tasks", "failures", "configs", "seals"):
                 connection.execute(f"DELETE FROM {table}")
 
     def dump(self) -> None:
@@ -172,6 +174,7 @@ class State:
                 self._dirty.discard(task)
                 for table in ("tasks", "failures"):
                     connection.execute(f"DELETE FROM {table} WHERE task = ?", (task,))
+                _unseal(connection, task)
 
     def failures(self) -> dict[str, str]:
         """Return the messages of the tasks whose last move failed."""
@@ -278,6 +281,26 @@ class State:
         if swept:
             self._lock.was_left = False
 
+    def seal(self, flow: str) -> tuple[str, int, bytes, bytes] | None:
+        """Return key, count and both lists of the seal of *flow*; None if it has none.
+
+        It goes with any receipt of the flow that is written or forgotten, in one transaction.
+        """
+        query = "SELECT key, count, read, written, sum FROM seals WHERE flow = ?"
+        for key, count, read, written, total in self._file.select(query, (flow,)):
+            if not (isinstance(read, bytes) and isinstance(written, bytes)):
+                continue
+            if total == _sum_of_seal(flow, str(key), str(count), read, written):
+                return str(key), int(count), read, written
+        return None
+
+    def remember_seal(self, flow: str, key: str, count: int, read: bytes, written: bytes) -> None:
+        """Replace the seal of *flow*."""
+        total = _sum_of_seal(flow, key, str(count), read, written)
+        with self._transaction() as connection:
+            row = (flow, key, str(count), read, written, total)
+            connection.execute("INSERT OR REPLACE INTO seals VALUES (?, ?, ?, ?, ?, ?)", row)
+
     def all_rows(self) -> dict[str, dict[str, Any]]:
         """Return everything that is stored by task, for people to read."""
         return dict(self._loaded())
@@ -309,6 +332,7 @@ class State:
                     data = json.dumps(rows[task], separators=(",", ":"))
                     row = (task, data, run, _sum(task, data, run))
                     connection.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", row)
+                _unseal(connection, task)
                 connection.execute("DELETE FROM failures WHERE task = ?", (task,))
                 connection.execute("DELETE FROM intents WHERE task = ?", (task,))
         # Only now: what could not be written is tried again with the next commit.
@@ -325,6 +349,17 @@ class State:
     def _writable(self) -> None:
         if not self._file.is_writable:
             self.begin()
+
+
+def _unseal(connection: sqlite3.Connection, task: str) -> None:
+    connection.execute("DELETE FROM seals WHERE flow = ?", (task.partition(":")[0],))
+
+
+def _sum_of_seal(flow: str, key: str, count: str, read: bytes, written: bytes) -> str:
+    digest = xxhash.xxh3_128(f"{flow}\0{key}\0{count}\0{len(read)}\0".encode())
+    digest.update(read)
+    digest.update(written)
+    return digest.hexdigest()
 
 
 def _sum(task: str, data: str, run: str) -> str:

@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS configs (hash TEXT PRIMARY KEY, config TEXT);
 CREATE TABLE IF NOT EXISTS failures (task TEXT PRIMARY KEY, message TEXT);
 CREATE TABLE IF NOT EXISTS intents (task TEXT, run TEXT, outputs TEXT, PRIMARY KEY (task, run));
 CREATE TABLE IF NOT EXISTS unclean (run TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS seals
+  (flow TEXT PRIMARY KEY, key TEXT, count TEXT, read BLOB, written BLOB, sum TEXT);
 COMMIT;
 """
 
@@ -42,6 +44,7 @@ COLUMNS = {
     "task, message": "failures",
     "task, run, outputs": "intents",
     "run": "unclean",
+    "flow, key, count, read, written, sum": "seals",
 }
 """What is read of each table; a damaged definition passes SQLite's own check."""
 

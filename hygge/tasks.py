@@ -29,6 +29,7 @@ from hygge.coordinator import Coordinator, Options, Plan
 from hygge.error_record import ErrorRecord, record
 from hygge.errors import ConfigError, HomeError, HyggeError
 from hygge.fingerprint import ContentHashes
+from hygge.group_tasks import BrokenFlowTask, FlowTask, GroupTask
 from hygge.move import Moved
 from hygge.partition import Source
 from hygge.plan import Decision, FlowPlan
@@ -66,6 +67,8 @@ class Invocation:
     """Partitions, asked for by name, of flows that are put off."""
     patterns: Sequence[str] = ()
     """Patterns of partitions, asked for by name, of flows that are put off."""
+    leaves_out: bool = False
+    """Whether what is up to date gets no tasks."""
 
 
 current = Invocation()
@@ -138,20 +141,6 @@ class RemoveAction(_Action):
         self.values = dict(REMOVED)
 
 
-class RefuseAction(BaseAction):  # type: ignore[misc]
-    """Fails for a flow of which nothing can be moved."""
-
-    def __init__(self, error: HyggeError) -> None:
-        self.error = error
-        self.task: Task | None = None
-        self.out = self.err = self.result = None
-        self.values: dict[str, Any] = {}
-
-    def execute(self, out: object = None, err: object = None) -> TaskFailed:
-        """Return the error."""
-        return TaskFailed(str(self.error))
-
-
 class PartitionTask(Task):  # type: ignore[misc]
     """The task of one partition."""
 
@@ -215,41 +204,6 @@ def targets_of(prepared: Prepared, decision: Decision) -> Sequence[str]:
     return recorded if decision.reason is None else prepared.store.outputs(decision.partition)
 
 
-class GroupTask(Task):  # type: ignore[misc]
-    """Stands for other tasks; executes nothing itself."""
-
-    def __init__(self, name: str, members: Sequence[str], doc: str = "", **more: Any) -> None:
-        more.setdefault("has_subtask", True)
-        super().__init__(name, actions=None, task_dep=(), uptodate=[True], doc=doc, **more)
-        # Not given above: doit would take a '*' in a key for a wildcard.
-        self.task_dep += members
-
-
-class FlowTask(GroupTask):
-    """The group of a flow's partitions."""
-
-    def __init__(self, plan: FlowPlan, loader: DelayedLoader | None = None) -> None:
-        assert plan.prepared is not None
-        self.plan = plan
-        flow = plan.prepared.flow
-        ways = f"{flow.home.values['path']} -> {flow.store.values['path']}"
-        members = [decision.task for decision in plan.decisions]
-        super().__init__(plan.name, members, hide(flow.description or ways), loader=loader)
-        file, entity = flow.name.partition(".")[::2]
-        self.subtask_of = file if entity else None
-
-
-class BrokenFlowTask(Task):  # type: ignore[misc]
-    """Stands for a flow of which nothing can be moved."""
-
-    def __init__(self, name: str, error: HyggeError) -> None:
-        self.error = error
-        doc = hide(f"error: {error.what}")
-        super().__init__(name, actions=[RefuseAction(error)], uptodate=[False], doc=doc)
-        file, entity = name.partition(".")[::2]
-        self.subtask_of = file if entity else None
-
-
 def task_hygge() -> Iterator[Task]:
     """Yield the tasks of every flow of the project: its group, then its partitions.
 
@@ -262,7 +216,7 @@ def task_hygge() -> Iterator[Task]:
     if invocation.moves:
         invocation.run = Run(project, state, options, hashes)
         invocation.run.trial.is_stopping = lambda: bool(invocation.stopped_by)
-        plan = invocation.run.plan(invocation.wait)
+        plan = invocation.run.plan(invocation.wait, invocation.leaves_out)
     else:
         plan = Coordinator(project, state, options, hashes).plan()
     invocation.plan = plan
@@ -296,13 +250,20 @@ def _tasks_of(plan: FlowPlan, run: Run | None, state: State) -> Iterator[Task]:
     state.kept |= {decision.task for decision in plan.decisions}
     share = current.options.share
     plan = plan if share is None or run is None else share.of(plan)
-    yield FlowTask(plan)
+    left_out = [each for each in plan.decisions if current.leaves_out and _is_idle(each, state)]
+    yield FlowTask(plan, left_out=left_out)
     assert plan.prepared is not None
     waits = in_the_way(plan.prepared, plan.decisions)
-    for decision in plan.decisions:
+    apart = {each.task for each in left_out}
+    for decision in [each for each in plan.decisions if each.task not in apart]:
         task = PartitionTask(run, plan.prepared, decision)
         task.task_dep += waits.get(decision.task, [])
         yield task
+
+
+def _is_idle(decision: Decision, state: State) -> bool:
+    """Tell whether there is nothing to do, and nothing to say, for a partition."""
+    return decision.reason is None and state.get(decision.task, "ignore:") is None
 
 
 def _put_off(plan: FlowPlan, run: Run, state: State) -> Iterator[Task]:

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hygge.checks import Checks, Verdict
+from hygge.checks import Checks
+from hygge.checks.verdict import Verdict
 from hygge.checks.written import _problem_of_pattern
 from hygge.document import Document, parse
 from hygge.errors import CheckFailed, ConfigError

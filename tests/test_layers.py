@@ -76,6 +76,7 @@ LAYERS = {
         "run",
         "recorder",
         "selection",
+        "seal",
         "shape",
         "share",
         "transform",
@@ -86,6 +87,7 @@ LAYERS = {
     },
     "edge": {
         "tasks",
+        "group_tasks",
         "content_checker",
         "event_reporter",
         "github",
@@ -106,7 +108,7 @@ LAYERS = {
 
 HEAVY = {"polars", "pyarrow", "jsonschema", "rich", "tenacity", "watchfiles"}
 
-SPEAKS_DOIT = {"tasks", "content_checker", "event_reporter", "own_tasks"}
+SPEAKS_DOIT = {"tasks", "group_tasks", "content_checker", "event_reporter", "own_tasks"}
 SPEAKS_DOIT |= {"reporter", "cli", "commands"}
 
 

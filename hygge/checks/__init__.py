@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from hygge.checks.examination import Examination
-from hygge.checks.verdict import REASON, Verdict
-from hygge.checks.wording import Finding
-from hygge.checks.written import Entry, entry_of
 from hygge.errors import CheckFailed
 from hygge.flow import Section
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["REASON", "Checks", "Finding", "Verdict"]
+    from hygge.checks.verdict import Verdict
+    from hygge.checks.wording import Finding
+    from hygge.checks.written import Entry
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,11 @@ class Checks:
             ConfigError: One of them could never be applied, whatever the data. What depends on
                 the data's columns is found by `examine`, and so is a mistake in SQL.
         """
+        if not sections:
+            return cls(())
+        # Imported here: most flows have none.
+        from hygge.checks.written import entry_of
+
         return cls(tuple(entry_of(section) for section in sections))
 
     @property
@@ -65,6 +68,9 @@ class Checks:
             CheckFailed: Checks that stop the partition do not hold: all of them, in one error.
                 Or one can't be applied to these columns, whatever its severity.
         """
+        from hygge.checks.examination import Examination
+        from hygge.checks.verdict import Verdict
+
         found = Examination.of(self.entries, rows, sources, now)
         failed = found.found_by(stops=True, quarantines=False)
         if failed:

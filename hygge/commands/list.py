@@ -16,7 +16,8 @@ from hygge import tasks
 from hygge.commands.reading import JSON_OPTION, Answer, envelope
 from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell_broken
 from hygge.errors import HyggeError
-from hygge.tasks import BrokenFlowTask, FlowTask, GroupTask, PartitionTask
+from hygge.group_tasks import BrokenFlowTask, FlowTask, GroupTask
+from hygge.tasks import PartitionTask
 
 
 class List(Telling, doit.cmd_list.List):  # type: ignore[misc]

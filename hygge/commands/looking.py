@@ -25,10 +25,11 @@ from hygge import tasks
 from hygge.commands.telling import no_task
 from hygge.errors import ConfigError, HyggeError
 from hygge.fingerprint import canonical_json, config_hash, text_hash
+from hygge.group_tasks import BrokenFlowTask, GroupTask
 from hygge.plan import Decision
 from hygge.prepared import Prepared, quarantine_folder
 from hygge.project import FLOWS, SETTINGS, Project, read_yaml
-from hygge.tasks import BrokenFlowTask, GroupTask, PartitionTask, ProjectLoader
+from hygge.tasks import PartitionTask, ProjectLoader
 from hygge.variables import concealed
 from hygge.watching import places
 from hygge.watching.places import Place

@@ -11,8 +11,9 @@ from doit.cmd_base import check_tasks_exist
 from hygge import tasks
 from hygge.adoption import adopt
 from hygge.commands.telling import Telling, expanded
+from hygge.group_tasks import GroupTask
 from hygge.shape import columns_written
-from hygge.tasks import GroupTask, PartitionTask
+from hygge.tasks import PartitionTask
 
 
 class ResetDep(Telling, doit.cmd_resetdep.ResetDep):  # type: ignore[misc]

@@ -18,16 +18,18 @@ from doit.runner import ERROR, FAILURE, MThreadRunner, Runner
 from doit.task import Task
 
 from hygge import github, tasks
+from hygge.commands.leaving_out import COUNTING, bring_back, is_alone
 from hygge.commands.on_error import collects_all, failed_fast
 from hygge.commands.stopping import stopping_on_signals
 from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell
 from hygge.coordinator import Options
 from hygge.error_record import ErrorRecord, record
 from hygge.errors import ConfigError, HyggeError, UsageError, did_you_mean
+from hygge.group_tasks import BrokenFlowTask, FlowTask, GroupTask
 from hygge.own_tasks import wait_for_flows
 from hygge.plan import FlowPlan
 from hygge.share import parsed
-from hygge.tasks import BrokenFlowTask, FlowTask, GroupTask, Invocation, PartitionTask
+from hygge.tasks import Invocation, PartitionTask
 
 CHECK_FAILED = 5
 """Exit code: nothing failed but checks and contracts."""
@@ -82,6 +84,8 @@ class Orderly:
         selected = bool(super().select_task(node, tasks_dict))  # type: ignore[misc]
         if isinstance(node.task, PartitionTask):
             node.task.tell_skipped(node.run_status)
+        if isinstance(node.task, FlowTask) and tasks.current.run is not None:
+            tasks.current.run.recorder.unchanged(node.task.left_out)
         return selected
 
     def process_task_result(self, node: Any, base_fail: Any) -> None:
@@ -201,7 +205,7 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
             return NOTHING_STARTED
         options = dataclasses.replace(options, share=share)
         tasks.current = Invocation(
-            moves=True, wait=params["wait"], options=options, debug=params["debug"]
+            moves=True, wait=params["wait"], options=options, debug=params["debug"], leaves_out=True
         )
         # What the command line says; the rest of params is not merged before dodo.py is read.
         self._processes_wanted = params["par_type"] == "process" and params["num_process"]
@@ -216,6 +220,10 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
         invocation = tasks.current
         if invocation.plan is None or invocation.run is None:
             return int(super()._execute(**options))
+        words = [*(self.sel_tasks or ()), *(doit.doit_cmd._CMDLINE_VARS or ())]
+        if options["reporter"] not in COUNTING or not is_alone(self.task_list, words):
+            bring_back(self.task_list, invocation)
+        invocation.leaves_out = False  # what is put off is gone through: it may be kept back
         self._check_usage()
         broken = [task for task in self.task_list if isinstance(task, BrokenFlowTask)]
         broken = [task for task in broken if self._is_selected(task.name)]

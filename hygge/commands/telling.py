@@ -16,7 +16,7 @@ from typing import Any
 from doit.dependency import DatabaseException
 from doit.exceptions import InvalidCommand
 
-from hygge import github, outlet, redaction, tasks
+from hygge import github, group_tasks, outlet, redaction, tasks
 from hygge.commands import options
 from hygge.commands.envelope import Answer, envelope
 from hygge.errors import HyggeError, UsageError, nearest
@@ -154,7 +154,7 @@ def expanded(names: list[str], task_list: list[Any]) -> list[str]:
     groups = {
         task.name: [each.name for each in task_list if each.subtask_of == task.name]
         for task in task_list
-        if isinstance(task, tasks.GroupTask) and not isinstance(task, tasks.FlowTask)
+        if isinstance(task, group_tasks.GroupTask) and not isinstance(task, group_tasks.FlowTask)
     }
     found = (fnmatch.filter(known, each) or [each] if "*" in each else [each] for each in names)
     whole = (groups.get(each, [each]) for each in itertools.chain.from_iterable(found))
@@ -163,7 +163,7 @@ def expanded(names: list[str], task_list: list[Any]) -> list[str]:
 
 def tell_broken(task_list: list[Any]) -> bool:
     """Write to stderr why flows can't be used; tell whether there are any."""
-    broken = [task for task in task_list if isinstance(task, tasks.BrokenFlowTask)]
+    broken = [task for task in task_list if isinstance(task, group_tasks.BrokenFlowTask)]
     for task in broken:
         tell(task.error)
     return bool(broken)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,6 +27,9 @@ class Home(ABC):
     """The ``type`` in YAML."""
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Endings of file names that mean this kind; empty for what is no file."""
+    seen: Sequence[tuple[str, str]] | None = None
+    """Path, absolute, and name of each file that was there when it was last listed; None makes it
+    be listed again."""
 
     def __init_subclass__(cls, kind: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -50,7 +54,7 @@ class Home(ABC):
         """
         root = root or Path.cwd()
         section = section_of("home", config)
-        kind = section.values.get("type")
+        kind, seen = section.values.get("type"), None
         if kind is None:
             if "path" not in section.values:
                 raise section.error(ConfigError, "the home lacks a path", "home: data/home/NAME")
@@ -58,9 +62,10 @@ class Home(ABC):
             from hygge.homes.files import check_common, kind_of
 
             check_common(section)
-            kind = kind_of(section, root)
-        found = homes.find(kind, section)
-        return found(section.with_kind(kind), root)
+            kind, seen = kind_of(section, root)
+        home = homes.find(kind, section)(section.with_kind(kind), root)
+        home.seen = seen
+        return home
 
     @abstractmethod
     def partitions(self) -> tuple[Partition, ...]:
@@ -69,6 +74,16 @@ class Home(ABC):
         Raises:
             HomeError: It can't be listed, or two partitions would have one key.
         """
+
+    def glance(self) -> list[tuple[str, os.stat_result]] | None:
+        """Return each file by name, sorted; None if that does not tell whether anything changed.
+
+        Much cheaper than `partitions`, which sees the same files afterwards.
+
+        Raises:
+            HomeError: It can't be listed.
+        """
+        return None
 
     @abstractmethod
     def scan(self, partition: Partition) -> pl.LazyFrame:

@@ -15,12 +15,16 @@ from hygge.fingerprint import Signature, is_regular
 from hygge.flow import Section
 from hygge.homes import grouping
 from hygge.homes.base import Home, homes
-from hygge.homes.listing import Listed, Listing, could_match_in
+from hygge.homes.listing import Listed, Listing, could_match_in, stat_or_none
 from hygge.partition import FILE, ROW, Partition, Source, natural
 from hygge.paths import contains, located
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+Names = list[tuple[str, str]]
+"""Path, absolute, and name, relative to the home, of each of some files."""
 
 
 class FilesHome(Home):
@@ -34,12 +38,25 @@ class FilesHome(Home):
         self.options: Mapping[str, Any] = section.values.get("options", {})
 
     def partitions(self) -> tuple[Partition, ...]:
-        files = Listing(self.section, self.root).files(self.suffixes)
+        files = (Listed(path, name, stat_or_none(path)) for path, name in self._names())
         grouped = grouping.partitions(self.section, self.partition, files, self.suffixes)
         return tuple(
             Partition(each.key, each.name, tuple(map(self._source, each.files)), each.values)
             for each in sorted(grouped, key=lambda each: natural(each.key))
         )
+
+    def _names(self) -> Iterable[tuple[str, str]]:
+        """Return path and name of each file; of what told the kind, without a second look."""
+        if self.seen is not None:
+            return self.seen
+        return Listing(self.section, self.root).names(self.suffixes)
+
+    def glance(self) -> list[tuple[str, os.stat_result]] | None:
+        names = self.seen = list(self._names())
+        try:
+            return sorted([(name, os.stat(path)) for path, name in names])
+        except OSError:
+            return None
 
     def _source(self, file: Listed) -> Source:
         stat = file.stat
@@ -192,18 +209,18 @@ def check_common(section: Section) -> None:
     schema.check(section.document, {**common, "type": "parquet"}, "home/parquet", (section.name,))
 
 
-def kind_of(section: Section, root: Path) -> str:
-    """Return the kind of home that the files at the path of *section* are.
+def kind_of(section: Section, root: Path) -> tuple[str, Names]:
+    """Return the kind of home that the files at the path of *section* are, and what was seen there.
 
     Raises:
         HomeError: There is nothing at the path.
         ConfigError: Their names don't tell, or tell of several.
     """
     by_suffix = {suffix: kind for kind, cls in homes.built_in().items() for suffix in cls.suffixes}
-    listed = Listing(section, root).names(tuple(by_suffix))
-    kinds = _kinds((name for _, name in listed), by_suffix)
+    names = list(Listing(section, root).names(tuple(by_suffix)))
+    kinds = _kinds((name for _, name in names), by_suffix)
     if len(kinds) == 1:
-        return kinds[0]
+        return kinds[0], names
     path = section.values["path"]
     if not kinds:
         what = f"no file in '{path}' tells its type"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ class Group:
     files: list[Listed] = field(default_factory=list)
     """In natural order of their names."""
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """The name as doit can bear it: ``year=2013/month=1`` is ``2013/1``."""
         if "=" not in self.name:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,7 @@ class Listing:
         Raises:
             HomeError: Nothing is there, it can't be listed, or a name is no UTF-8.
         """
-        return (Listed(path, name, _stat(path)) for path, name in self.names(suffixes))
+        return (Listed(path, name, stat_or_none(path)) for path, name in self.names(suffixes))
 
     def names(self, suffixes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         """Yield path and name of each of `files`, without looking at the file itself.
@@ -62,7 +62,7 @@ class Listing:
 
     def _found(self) -> Iterator[tuple[str, str]]:
         if os.path.isdir(self.full):
-            yield from self._walk(self.full, "", ())
+            yield from self._walk(self.full)
         elif os.path.lexists(self.full):
             yield self.full, os.path.basename(self.full)
         elif glob.has_magic(self.path):
@@ -84,30 +84,38 @@ class Listing:
                 name = os.path.relpath(path, fixed).replace(os.sep, "/")
                 yield path, name
 
-    def _walk(
-        self, folder: str, prefix: str, above: tuple[tuple[int, int], ...]
-    ) -> Iterator[tuple[str, str]]:
+    def _walk(self, top: str) -> Iterator[tuple[str, str]]:
+        folders: list[tuple[str, str, tuple[str, ...]]] = [(top, "", ())]
+        while folders:
+            folder, prefix, above = folders.pop()
+            above = (*above, folder)
+            for entry in self._entries(folder):
+                name = entry.name
+                if name.startswith("."):
+                    continue
+                if _is_folder(entry):
+                    if entry.is_symlink():
+                        self._check_leads_down(entry.path, above)
+                    folders.append((entry.path, f"{prefix}{name}/", above))
+                else:
+                    yield entry.path, prefix + name
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
-            entered = os.stat(folder)
-            entries = list(os.scandir(folder))
+            with os.scandir(folder) as found:
+                return list(found)
         except OSError as error:
             what = f"the folder '{located(folder, self.root)}' can't be listed: {error.strerror}"
             hint = "see to it that you may read it"
             raise self.section.error(HomeError, what, hint, "path") from error
-        identity = (entered.st_dev, entered.st_ino)
-        if identity in above:
-            shown = located(folder, self.root)
+
+    def _check_leads_down(self, link: str, above: Sequence[str]) -> None:
+        """Refuse a *link* to one of the folders *above*, in which it would be met for ever."""
+        if any(os.path.samefile(link, each) for each in above):
+            shown = located(link, self.root)
             raise self.section.error(
                 HomeError, f"'{shown}' is a link to a folder above it", "remove the link", "path"
             )
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            name = prefix + entry.name
-            if _is_folder(entry):
-                yield from self._walk(entry.path, name + "/", (*above, identity))
-            else:
-                yield entry.path, name
 
     def _patterns(self, key: str) -> Callable[[str], bool] | None:
         lines = self.section.values.get(key)
@@ -172,7 +180,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _stat(path: str) -> os.stat_result | None:
+def stat_or_none(path: str) -> os.stat_result | None:
+    """Return what `Listed` has of the file at *path*."""
     try:
         return os.stat(path)
     except OSError:

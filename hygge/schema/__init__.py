@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from importlib import resources
 from typing import Any
 
 from hygge.document import Document, Path
 from hygge.errors import ConfigError, did_you_mean
+from hygge.fingerprint import text_hash
+from hygge.schema import memory
 from hygge.schema.elsewhere import instead_of
 
 SECTIONS = ("home", "store")
@@ -26,9 +29,13 @@ _TYPE_NAMES = {
 
 def read(name: str) -> dict[str, Any]:
     """Return the schema called *name*: ``flow``, ``project``, ``home/csv``, ``store/parquet``."""
-    text = resources.files(__name__).joinpath(f"{name}.json").read_text(encoding="utf-8")
-    schema: dict[str, Any] = json.loads(text)
+    schema: dict[str, Any] = json.loads(_text(name))
     return schema
+
+
+@functools.cache
+def _text(name: str) -> str:
+    return resources.files(__name__).joinpath(f"{name}.json").read_text(encoding="utf-8")
 
 
 def kinds(section: str) -> list[str]:
@@ -81,6 +88,9 @@ def check(document: Document, values: Any, name: str, path: Path = ()) -> None:
     Raises:
         ConfigError: The first thing that is wrong, in the order of the text.
     """
+    digest = text_hash(f"{_text(name)}\0{values!r}")
+    if memory.knows(digest):
+        return
     # Imported here: a tenth of a second that a second run need not pay.
     from jsonschema import Draft202012Validator
 
@@ -92,6 +102,7 @@ def check(document: Document, values: Any, name: str, path: Path = ()) -> None:
     )
     if errors:
         raise _explained(errors[0], document, path, name)
+    memory.learn(digest)
 
 
 def _position(document: Document, path: Path, error: Any) -> tuple[int, int]:

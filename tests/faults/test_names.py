@@ -182,6 +182,8 @@ def test_project_and_its_folders_may_have_odd_names(
     for number, (what, name) in enumerate(ODD.items()):
         if (not long and number % 9) or "$" in name:
             continue  # a dollar is the sign of a variable in YAML
+        if "/" in name and place != "store":
+            continue  # these are the names of one folder
         folder = tmp_path / str(number)
         project = SmallProject(folder, way, server, f"data/{name}" if place == "store" else "out")
         if place == "home":

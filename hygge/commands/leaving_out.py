@@ -1,0 +1,42 @@
+"""This is where what is up to date is kept from doit, which would go through it one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hygge.group_tasks import BrokenFlowTask, FlowTask, GroupTask
+from hygge.tasks import Invocation, PartitionTask
+
+COUNTING = ("hygge", "json")
+"""Reporters that only count what is up to date; others have a line for each."""
+
+
+def is_alone(tasks: Sequence[Any], words: Iterable[str]) -> bool:
+    """Tell whether nothing but moves of whole flows is asked for.
+
+    A task of somebody's own may write a source, wait for a partition or compare its result; a
+    partition or an output may be asked for by its name.
+
+    Args:
+        tasks: All tasks.
+        words: What is asked for by the command line; nothing for everything.
+    """
+    mine = GroupTask | PartitionTask | BrokenFlowTask
+    names = {task.name for task in tasks}
+    return all(isinstance(task, mine) for task in tasks) and names.issuperset(words)
+
+
+def bring_back(tasks: list[Any], invocation: Invocation) -> None:
+    """Make tasks of what was left out, behind the other *tasks*."""
+    assert invocation.run is not None
+    for flow in [task for task in tasks if isinstance(task, FlowTask) and task.left_out]:
+        left_out = flow.apart
+        if flow.plan.sealed:
+            flow.plan = invocation.run.unsealed(flow.plan)
+            left_out = flow.plan.decisions
+        prepared = flow.plan.prepared
+        assert prepared is not None
+        tasks += [PartitionTask(invocation.run, prepared, each) for each in left_out]
+        flow.task_dep[:] = [each.task for each in flow.plan.decisions]
+        flow.apart = ()

@@ -1,0 +1,276 @@
+"""A flow that is known as a whole to be up to date, and all that ends that."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from faults.ways import SmallProject, Way, moved, summed
+from laws.server import Server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    started = Server()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def sealed(tmp_path: Path, server: Server) -> SmallProject:
+    """A project whose flow has a seal: four partitions, an input and a Python function."""
+    project = SmallProject(tmp_path, Way("csv", "shaped"), server)
+    project.fill()
+    flow = project.way.flow("data/home", "data/store")
+    names = project.root / "data/names/n.csv"
+    names.parent.mkdir()
+    names.write_text("k\na\n")
+    (project.root / "flows/f.py").write_text("def same(rows):\n    return rows\n")
+    flow["home"]["exclude"] = ["left-*"]
+    flow["inputs"] = {"names": "data/names/n.csv"}
+    flow["transform"] = {"where": "n <> 7", "python": "flows/f.py:same"}
+    project.flow("t", flow)
+    project.doit()
+    project.doit()
+    assert seals(project) == ["t"]
+    return project
+
+
+def seals(project: SmallProject) -> list[str]:
+    """Return the flows that have a seal."""
+    with contextlib.closing(sqlite3.connect(project.root / ".doit.db")) as state:
+        return [flow for (flow,) in state.execute("SELECT flow FROM seals ORDER BY flow")]
+
+
+def execute(project: SmallProject, statement: str) -> None:
+    with contextlib.closing(sqlite3.connect(project.root / ".doit.db")) as state:
+        state.execute(statement)
+        state.commit()
+
+
+def rewrite(path: Path, old: str, new: str) -> None:
+    """Change *path* in place, in its size and modification time as before."""
+    stat = path.stat()
+    assert len(old) == len(new)
+    path.write_text(path.read_text().replace(old, new))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_run_that_finds_all_up_to_date_makes_a_seal(tmp_path: Path, server: Server) -> None:
+    project = SmallProject(tmp_path, Way("csv", "copied"), server)
+    project.fill()
+    project.doit()
+
+    assert seals(project) == []
+
+    for _ in range(3):
+        assert summed(project.doit()) == (0, 4, 0, 0)
+        assert seals(project) == ["t"]
+
+
+def test_file_that_may_have_changed_unseen_keeps_a_seal_from_being_made(
+    tmp_path: Path, server: Server
+) -> None:
+    project = SmallProject(tmp_path, Way("csv", "copied"), server)
+    project.fill()
+    project.doit(ahead=0)
+    project.doit(ahead=0)
+
+    assert seals(project) == []
+
+
+def test_sealed_flow_is_not_looked_up_in_its_receipts(sealed: SmallProject) -> None:
+    execute(sealed, "UPDATE tasks SET sum = ''")
+
+    assert summed(sealed.doit()) == (0, 4, 0, 0)
+
+
+ENDS: dict[str, tuple[Callable[[SmallProject], object], set[str]]] = {
+    "a source is edited, with its size and time as before": (
+        lambda project: rewrite(project.path("p1"), "21", "22"),
+        {"p1"},
+    ),
+    "a source is truncated": (lambda project: os.truncate(project.path("p1"), 9), {"p1"}),
+    "a source is replaced": (
+        lambda project: project.put("x", [("a", 1)]).replace(project.path("p2")),
+        {"p2"},
+    ),
+    "a source is new": (lambda project: project.put("x", [("a", 1)]), {"x"}),
+    "a source is new in a folder": (lambda project: project.put("d/x", [("a", 1)]), {"d/x"}),
+    "a source has another name": (
+        lambda project: project.path("p0").rename(project.path("x")),
+        {"x"},
+    ),
+    "two sources have each other's names": (
+        lambda project: (
+            project.path("p0").rename(project.path("x")),
+            project.path("p1").rename(project.path("p0")),
+            project.path("x").rename(project.path("p1")),
+        ),
+        {"p0", "p1"},
+    ),
+    "an output is gone": (lambda project: (project.store / "p3.csv").unlink(), {"p3"}),
+    "an output is edited, with its size and time as before": (
+        lambda project: rewrite(project.store / "p3.csv", "13", "14"),
+        {"p3"},
+    ),
+    "an output is a link": (
+        lambda project: (
+            (project.store / "p3.csv").rename(project.root / "elsewhere"),
+            (project.store / "p3.csv").symlink_to(project.root / "elsewhere"),
+        ),
+        {"p3"},
+    ),
+    "the input is edited": (
+        lambda project: rewrite(project.root / "data/names/n.csv", "a", "b"),
+        {"p0", "p1", "p2", "p3"},
+    ),
+    "the function is edited": (
+        lambda project: (project.root / "flows/f.py").write_text(
+            "def same(rows):\n    return rows.head(1)\n"
+        ),
+        {"p0", "p1", "p2", "p3"},
+    ),
+    "the flow is edited": (
+        lambda project: rewrite(project.root / "flows/t.yml", "n <> 7", "n <> 8"),
+        {"p0", "p1", "p2", "p3"},
+    ),
+    "the state is gone": (
+        lambda project: [file.unlink() for file in project.root.glob(".doit.db*")],
+        {"p0", "p1", "p2", "p3"},
+    ),
+    "a receipt is forgotten": (lambda project: project.doit("forget", "t:p2"), {"p2"}),
+    "a move failed": (
+        lambda project: execute(project, "INSERT INTO failures VALUES ('t:p1', 'no')"),
+        {"p1"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ENDS)
+def test_seal_ends_when(sealed: SmallProject, what: str) -> None:
+    change, stale = ENDS[what]
+    change(sealed)
+
+    assert moved(sealed.doit()) == stale
+    assert summed(sealed.doit("--continue", "--allow-prune")) == (0, 4 + ("new" in what), 0, 0)
+
+
+def test_source_that_is_gone_ends_a_seal(sealed: SmallProject) -> None:
+    sealed.path("p1").unlink()
+
+    assert summed(sealed.doit()) == (0, 3, 0, 1)
+    assert summed(sealed.doit()) == (0, 3, 0, 0)
+
+
+def test_files_that_the_flow_does_not_read_leave_a_seal_alone(sealed: SmallProject) -> None:
+    (sealed.home / "left-out.csv").write_text("x")
+    (sealed.home / ".hidden.csv").write_text("x")
+    (sealed.home / "note.txt").write_text("x")
+    execute(sealed, "UPDATE tasks SET sum = ''")
+
+    assert summed(sealed.doit()) == (0, 4, 0, 0)
+
+
+def test_touched_sources_are_not_moved_and_sealed_again(sealed: SmallProject) -> None:
+    for name in ("p0", "p1"):
+        sealed.path(name).touch()
+
+    assert summed(sealed.doit()) == (0, 4, 0, 0)
+    execute(sealed, "UPDATE tasks SET sum = ''")
+    assert summed(sealed.doit()) == (0, 4, 0, 0)
+
+
+@pytest.mark.parametrize("column", ["key", "count", "read", "written", "sum"])
+def test_damaged_seal_is_not_believed(sealed: SmallProject, column: str) -> None:
+    (sealed.store / "p3.csv").unlink()
+    execute(sealed, f"UPDATE seals SET {column} = substr({column}, 1, length({column}) - 1)")
+
+    assert moved(sealed.doit()) == {"p3"}
+
+
+def test_ignored_partition_is_counted_as_such(sealed: SmallProject) -> None:
+    sealed.doit("ignore", "t:p1")
+
+    for _ in range(2):
+        assert "3 up to date, 1 ignored" in sealed.doit().out
+    assert seals(sealed) == []
+
+
+def test_forced_run_moves_what_is_sealed(sealed: SmallProject) -> None:
+    assert moved(sealed.doit("-a")) == {"p0", "p1", "p2", "p3"}
+
+
+def test_partition_of_a_sealed_flow_can_be_asked_for(sealed: SmallProject) -> None:
+    assert summed(sealed.doit("t:p1")) == (0, 1, 0, 0)
+    assert summed(sealed.doit("t:p*")) == (0, 4, 0, 0)
+    assert summed(sealed.doit("data/store/p1.csv")) == (0, 1, 0, 0)
+
+    assert "no task 't:q'" in sealed.doit("t:q").err
+
+
+def test_other_reporters_have_a_line_for_each_partition(sealed: SmallProject) -> None:
+    told = sealed.doit("-r", "console").out
+
+    assert told == "".join(f"-- {name}\n" for name in ("t:p0", "t:p1", "t:p2", "t:p3", "t"))
+
+
+def test_events_count_what_is_sealed(sealed: SmallProject) -> None:
+    last = json.loads(sealed.doit("-r", "json").out.split("\n")[-2])
+
+    assert (last["type"], last["data"]["unchanged"]) == ("job.succeeded", 4)
+
+
+OWN_TASKS = """
+def task_before():
+    return {"actions": ["echo k,n > data/home/p1.csv; echo a,99 >> data/home/p1.csv"],
+            "targets": ["data/home/p1.csv"], "uptodate": [UPTODATE]}
+
+def task_behind():
+    return {"actions": ["echo ran >> ran"], "task_dep": ["t:p1"],
+            "file_dep": ["data/store/p1.csv"]}
+"""
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_tasks_of_peoples_own_see_each_partition(sealed: SmallProject, writes: bool) -> None:
+    dodo = sealed.root / "dodo.py"
+    own = OWN_TASKS.replace("UPTODATE", "True")
+    dodo.write_text(dodo.read_text() + own)
+    sealed.doit()
+    sealed.doit()
+    if writes:
+        dodo.write_text(dodo.read_text().replace('"uptodate": [True]', '"uptodate": [False]'))
+    ended = sealed.doit()
+
+    assert ended.code == 0, ended.out + ended.err
+    assert moved(ended) == ({"p1"} if writes else set())
+    assert (sealed.root / "ran").read_text().count("ran") == 1 + writes
+
+
+def test_run_that_was_killed_is_not_judged_by_seals(sealed: SmallProject) -> None:
+    execute(sealed, "INSERT INTO unclean VALUES ((SELECT run FROM tasks WHERE task = 't:p1'))")
+    (sealed.store / ".p9.csv.x.tmp").write_text("")
+    ended = sealed.doit()
+
+    assert ended.code == 0
+    assert summed(ended) == (0, 4, 0, 0)
+
+
+def test_flow_behind_a_sealed_one_is_sealed_too(sealed: SmallProject) -> None:
+    sealed.flow("u", sealed.way.flow("data/store", "data/second"))
+    for _ in range(3):
+        sealed.doit()
+
+    assert seals(sealed) == ["t", "u"]
+
+    rewrite(sealed.path("p1"), "21", "22")
+    ended = sealed.doit()
+
+    assert summed(ended) == (2, 6, 0, 0), ended.out
+    assert seals(sealed) == []
