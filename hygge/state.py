@@ -51,6 +51,7 @@ class State:
         self._runs: dict[str, str] = {}
         self._dirty: set[str] = set()
         self._current_run = ""
+        self._configs: set[str] = set()
 
     # What doit asks a backend for
 
@@ -97,6 +98,7 @@ class State:
         self._writable()
         self._loaded().clear()
         self._dirty.clear()
+        self._configs.clear()
         with self._transaction() as connection:
             for table in ("tasks", "failures", "configs", "seals"):
                 connection.execute(f"DELETE FROM {table}")
@@ -121,6 +123,7 @@ class State:
         self._lock.acquire(wait)
         self._file.open_to_write()
         self._rows = None
+        self._configs.clear()
         self._loaded()
 
     @property
@@ -204,9 +207,12 @@ class State:
 
     def remember_config(self, digest: str, config: Mapping[str, Any]) -> None:
         """Remember *config*, without its secrets, so that a later change to it can be shown."""
+        if digest in self._configs:
+            return
         with self._transaction() as connection:
             row = (digest, canonical_json(concealed(config)))
             connection.execute("INSERT OR IGNORE INTO configs VALUES (?, ?)", row)
+        self._configs.add(digest)
 
     def columns(self, digest: str) -> tuple[tuple[str, str], ...]:
         """Return the (name, type) of the columns remembered by *digest*; empty if they are not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hygge.homes.files import FilesHome
@@ -21,18 +22,29 @@ class ArrowHome(FilesHome, kind="arrow"):
 
         return pl.scan_ipc(path, glob=False, hive_partitioning=False)
 
-    def examine(self, partition: Partition) -> None:
+    def readable(self, partition: Partition) -> Iterator[str]:
+        """Yield the absolute path of each source, once all of it could be read.
+
+        polars ends the whole process where a damaged file says that it holds more than there is
+        memory for; pyarrow, which reads it first, says so.
+
+        Raises:
+            HomeError: One is no file, can't be opened, is empty or is damaged.
+        """
+        for source, path in zip(partition.sources, super().readable(partition), strict=True):
+            self._check_batches(source.path, path)
+            yield path
+
+    def _check_batches(self, shown: str, path: str) -> None:
         import pyarrow as pa
 
-        for source, path in zip(partition.sources, self.readable(partition), strict=True):
-            try:
-                with pa.ipc.open_file(path) as file:
-                    for i in range(file.num_record_batches):
-                        file.get_batch(i)
-            except (pa.ArrowException, OSError) as error:
-                raise self.unreadable(source.path, str(error)) from error
-        # What pyarrow takes, polars need not: a file that another was appended to.
-        super().examine(partition)
+        try:
+            with pa.OSFile(path) as opened, pa.ipc.open_file(opened) as file:
+                for i in range(file.num_record_batches):
+                    file.get_batch(i)
+        # UnicodeDecodeError: of damaged bytes, pyarrow can't even read its own message.
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise self.unreadable(shown, str(error)) from error
 
     def count(self, partition: Partition) -> int | None:
         import polars as pl

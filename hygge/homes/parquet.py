@@ -43,7 +43,8 @@ class ParquetHome(FilesHome, kind="parquet"):
 
         try:
             return pq.read_metadata(path)
-        except (pa.ArrowException, OSError) as error:
+        # UnicodeDecodeError: of damaged bytes, pyarrow can't even read its own message.
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise self.unreadable(located(path, self.root), str(error)) from error
 
 
