@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from doit.action import BaseAction
@@ -74,3 +74,20 @@ class BrokenFlowTask(Task):  # type: ignore[misc]
         super().__init__(name, actions=[RefuseAction(error)], uptodate=[False], doc=doc)
         file, entity = name.partition(".")[::2]
         self.subtask_of = file if entity else None
+
+
+def left_out(tasks: Mapping[str, Task], selected: Iterable[str]) -> dict[str, int]:
+    """Return how many partitions are up to date and have no tasks, by flow.
+
+    Args:
+        tasks: All tasks by name.
+        selected: Names of those that are asked for; what these flows wait for counts too.
+    """
+    asked = [tasks[name] for name in selected if name in tasks]
+    asked += [tasks[name] for each in asked for name in each.task_dep if name in tasks]
+    flows = {each.name: each for each in asked if isinstance(each, FlowTask)}
+    for each in list(flows.values()):
+        before = each.plan.prepared.ancestors if each.plan.prepared else ()
+        found = [tasks[name] for name in before if name in tasks]
+        flows |= {each.name: each for each in found if isinstance(each, FlowTask)}
+    return {name: flow.left_out for name, flow in flows.items() if flow.left_out}

@@ -14,7 +14,7 @@ from doit.task import Task
 
 from hygge import tasks
 from hygge.commands.terminal import printable
-from hygge.group_tasks import BrokenFlowTask, FlowTask, GroupTask
+from hygge.group_tasks import BrokenFlowTask, GroupTask, left_out
 from hygge.live import LiveBlock
 from hygge.live import amount_of_bytes as amount_of_bytes
 from hygge.move import Moved
@@ -72,9 +72,10 @@ class Reporter:
     def initialize(self, all_tasks: dict[str, Task], selected: list[str]) -> None:
         """Count what is to be done."""
         wanted = set(selected)
+        for flow, count in left_out(all_tasks, selected).items():
+            for totals in (self.totals, self.flows.setdefault(flow, Totals())):
+                totals.unchanged += count
         for task in all_tasks.values():
-            if isinstance(task, FlowTask) and task.left_out:
-                self.flows.setdefault(task.name, Totals())
             if isinstance(task, PartitionTask):
                 self._counted.add(task.name)
                 totals = self.flows.setdefault(task.subtask_of, Totals())
@@ -88,9 +89,6 @@ class Reporter:
             self._counted.add(task.name)
             totals = self.flows.setdefault(task.subtask_of, Totals())
             totals.stale += task.decision.reason is not None
-        if isinstance(task, FlowTask) and task.left_out:
-            for totals in (self.totals, self.flows[task.name]):
-                totals.unchanged += task.left_out
 
     def execute_task(self, task: Task) -> None:
         """Show that *task* begins."""

@@ -25,7 +25,7 @@ from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell
 from hygge.coordinator import Options
 from hygge.error_record import ErrorRecord, record
 from hygge.errors import ConfigError, HyggeError, UsageError, did_you_mean
-from hygge.group_tasks import BrokenFlowTask, FlowTask, GroupTask
+from hygge.group_tasks import BrokenFlowTask, FlowTask, GroupTask, left_out
 from hygge.own_tasks import wait_for_flows
 from hygge.plan import FlowPlan
 from hygge.share import parsed
@@ -61,6 +61,8 @@ class Orderly:
         if invocation.run is not None and invocation.plan is not None:
             planned = _planned(task_dispatcher.tasks, task_dispatcher.selected_tasks)
             invocation.run.begin(planned, invocation.plan)
+            counted = left_out(task_dispatcher.tasks, task_dispatcher.selected_tasks)
+            invocation.run.recorder.unchanged(sum(counted.values()))
         return int(super().run_all(task_dispatcher))  # type: ignore[misc]
 
     def select_task(self, node: Any, tasks_dict: dict[str, Any]) -> bool:
@@ -84,8 +86,6 @@ class Orderly:
         selected = bool(super().select_task(node, tasks_dict))  # type: ignore[misc]
         if isinstance(node.task, PartitionTask):
             node.task.tell_skipped(node.run_status)
-        if isinstance(node.task, FlowTask) and tasks.current.run is not None:
-            tasks.current.run.recorder.unchanged(node.task.left_out)
         return selected
 
     def process_task_result(self, node: Any, base_fail: Any) -> None:
