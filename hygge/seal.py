@@ -84,10 +84,10 @@ def holds(seal: Seal, prepared: Prepared) -> bool:
     read = _glance(prepared)
     if read is None or packed([name for name, _ in read], [each for _, each in read]) != seal.read:
         return False
-    names = seal.outputs
     try:
+        names = seal.outputs
         stats = [os.lstat(os.path.join(prepared.root, name)) for name in names]
-    except OSError:
+    except (OSError, ValueError):  # it names nothing that can be there
         return False
     return packed(names, map(_of_stat, stats)) == seal.written
 

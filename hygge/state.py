@@ -247,6 +247,8 @@ class State:
         """
         found: dict[str, list[tuple[str, list[str]]]] = {}
         for task, run, text in self._file.texts("task, run, outputs", "intents"):
+            if not _can_be_task(task):
+                continue
             outputs = parsed(text)
             paths = filter(is_path, outputs if isinstance(outputs, list) else ())
             found.setdefault(task, []).append((run, list(paths)))
@@ -315,11 +317,11 @@ class State:
 
     def _loaded(self) -> Rows:
         if self._rows is None:
-            # A row that was damaged on the disk is not believed.
+            # A row that was damaged on the disk, or that nobody can have written, is not believed.
             believed = [
                 (task, data, run)
                 for task, data, run, total in self._file.texts("task, data, run, sum", "tasks")
-                if total == _sum(task, data, run)
+                if total == _sum(task, data, run) and _can_be_task(task)
             ]
             self._rows = Rows((task, data) for task, data, _ in believed)
             self._runs = {task: run for task, _, run in believed}
@@ -366,6 +368,11 @@ def _sum_of_seal(flow: str, key: str, count: str, read: bytes, written: bytes) -
     digest.update(read)
     digest.update(written)
     return digest.hexdigest()
+
+
+def _can_be_task(name: str) -> bool:
+    """Tell whether doit takes *name* for that of a task; it ends the whole run if it does not."""
+    return "=" not in name
 
 
 def _sum(task: str, data: str, run: str) -> str:

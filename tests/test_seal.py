@@ -13,6 +13,8 @@ import pytest
 from faults.ways import SmallProject, Way, moved, summed
 from laws.server import Server
 
+from hygge.state import _sum_of_seal
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
@@ -190,6 +192,18 @@ def test_touched_sources_are_not_moved_and_sealed_again(sealed: SmallProject) ->
 def test_damaged_seal_is_not_believed(sealed: SmallProject, column: str) -> None:
     (sealed.store / "p3.csv").unlink()
     execute(sealed, f"UPDATE seals SET {column} = substr({column}, 1, length({column}) - 1)")
+
+    assert moved(sealed.doit()) == {"p3"}
+
+
+@pytest.mark.parametrize("written", [b"\xff" * 20, (3).to_bytes(8, "big") + b"a\0b", b""])
+def test_seal_that_names_nothing_is_not_believed(sealed: SmallProject, written: bytes) -> None:
+    with contextlib.closing(sqlite3.connect(sealed.root / ".doit.db")) as state:
+        ((key, count, read),) = state.execute("SELECT key, count, read FROM seals").fetchall()
+        total = _sum_of_seal("t", key, count, read, written)
+        state.execute("UPDATE seals SET written = ?, sum = ?", (written, total))
+        state.commit()
+    (sealed.store / "p3.csv").unlink()
 
     assert moved(sealed.doit()) == {"p3"}
 

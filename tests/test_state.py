@@ -449,6 +449,24 @@ def test_row_under_the_name_of_another_task_is_not_believed(file: Path, opened: 
     assert opened().receipts() == []
 
 
+def test_row_of_what_can_be_no_task_is_not_believed(file: Path, opened: Open) -> None:
+    """A bug: doit refused the name, and with it every run."""
+    from hygge.state import _sum
+
+    succeed(opened())
+    opened()
+    with contextlib.closing(sqlite3.connect(file)) as state:
+        ((data, run),) = state.execute("SELECT data, run FROM tasks").fetchall()
+        name = "flights:a=b"
+        state.execute(
+            "INSERT INTO tasks VALUES (?, ?, ?, ?)", (name, data, run, _sum(name, data, run))
+        )
+        state.execute("INSERT INTO intents VALUES (?, 'run-1', '[]')", (name,))
+        state.commit()
+
+    assert opened().tasks() == {TASK}
+
+
 def test_damaged_row_is_replaced_by_the_next_success(file: Path, opened: Open) -> None:
     succeed(opened())
     opened()
