@@ -288,3 +288,31 @@ def test_flow_behind_a_sealed_one_is_sealed_too(sealed: SmallProject) -> None:
 
     assert summed(ended) == (2, 6, 0, 0), ended.out
     assert seals(sealed) == []
+
+
+CHANGING = """
+import pathlib
+
+def changing(rows, partition):
+    later = pathlib.Path("data/home/p0.csv")
+    if partition.key == "p1" and "99" not in later.read_text():
+        later.write_text("k,n\\na,99\\n")
+    return rows
+"""
+
+
+def test_source_that_changes_during_a_run_that_found_it_up_to_date_is_the_next_ones(
+    tmp_path: Path, server: Server
+) -> None:
+    project = SmallProject(tmp_path, Way("csv", "shaped"), server)
+    project.fill()
+    (project.root / "flows/f.py").write_text(CHANGING)
+    flow = project.way.flow("data/home", "data/store")
+    flow["transform"] = {"python": "flows/f.py:changing"}
+    project.flow("t", flow)
+    project.doit("t:p0", "t:p2", "t:p3")
+
+    assert moved(project.doit()) == {"p1"}
+    assert moved(project.doit()) == {"p0"}
+    assert seals(project) == []
+    assert moved(project.doit()) == set()
