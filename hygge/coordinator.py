@@ -173,12 +173,12 @@ class Coordinator:
         return bool(chain.lies_in(flow.home, self.project.root, {flow.name: folders[flow.name]}))
 
     def _flows(self) -> Iterator[Loaded | FlowPlan]:
-        remembered = {task.partition(":")[0].partition(".")[::2] for task in self.state.tasks()}
+        remembered = self.state.entities()
         files = dict(self.project.flow_files())
         self.options.asked.check(files)
         for name, file in files.items():
             typed = self.options.asked.values.get(name)
-            known = {entity for flow, entity in remembered if flow == name and entity}
+            known = {entity for flow, entity in remembered if flow == name}
             try:
                 reserved = self.options.reserved
                 yield from flows.load_all(self.project, name, file, reserved, known, typed)

@@ -60,9 +60,8 @@ class Run:
         self._planned: tuple[FlowPlan, ...] = ()
         self._owning = threading.Lock()
         self._begun = threading.Lock()
-        self._writing = False
         self._disks = Disks(project.root)
-        self._sweeps = False
+        self._writing = self._sweeps = False
         self._unswept: set[str] = set()
 
     def plan(self, wait: bool = False, by_seals: bool = False) -> Plan:
@@ -336,8 +335,9 @@ class Run:
         while a flow can't be read: it may be the one that takes over.
         """
         there = {flow.name for flow in plan.flows}
-        gone = sorted(task for task in self.state.tasks() if task.partition(":")[0] not in there)
-        if not gone or plan.errors:
+        names = {name for name in self.state.names() if name.partition(":")[0] not in there}
+        gone = sorted(names & self.state.tasks()) if names and not plan.errors else []
+        if not gone:
             return Counter()
         self._vanished = [
             task for task in gone if any(map(self._ownership.is_in_a_store, self._written_by(task)))

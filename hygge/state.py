@@ -43,8 +43,6 @@ class State:
         self.kept: frozenset[str] = frozenset()
         """Tasks that `remove` leaves alone: in a run, doit removes the state of what failed and of
         everything behind it, although nothing of that has changed."""
-        self.fresh = False
-        """Whether nothing was remembered when it was opened."""
         self._lock = ProjectLock(Path(name).parent / ".hygge")
         self._file = StateFile(name)
         self._rows: Rows | None = None
@@ -114,7 +112,7 @@ class State:
     # What hygge asks it for
 
     def begin(self, wait: bool = False) -> None:
-        """Make ready to write: take the project's lock, then read afresh.
+        """Make ready to write: take the project's lock; what is read afterwards is read afresh.
 
         Raises:
             RunInProgress: Another process holds it and *wait* is False.
@@ -124,7 +122,6 @@ class State:
         self._file.open_to_write()
         self._rows = None
         self._configs.clear()
-        self._loaded()
 
     @property
     def was_left(self) -> bool:
@@ -139,6 +136,18 @@ class State:
     def tasks(self) -> Set[str]:
         """Return the tasks that have a receipt or were being moved when a run ended."""
         return {*self.receipts(), *self.intents()}
+
+    def names(self) -> Set[str]:
+        """Return the names of `tasks`, and perhaps of others. Reads nothing else."""
+        rows = [*self._file.texts("task", "tasks"), *self._file.texts("task", "intents")]
+        return {name for (name,) in rows}
+
+    def entities(self) -> Set[tuple[str, str]]:
+        """Return flow and entity of those of `tasks` that are partitions of an entity."""
+        if not any("." in name.partition(":")[0] for name in self.names()):
+            return set()
+        named = (task.partition(":")[0].partition(".") for task in self.tasks())
+        return {(flow, entity) for flow, _, entity in named if entity}
 
     def tasks_of(self, flow: str) -> list[str]:
         """Return those of `tasks` that are partitions of *flow*."""
@@ -325,7 +334,6 @@ class State:
             ]
             self._rows = Rows((task, data) for task, data, _ in believed)
             self._runs = {task: run for task, _, run in believed}
-            self.fresh = not believed
         return self._rows
 
     def _commit(self) -> None:

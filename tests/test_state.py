@@ -350,12 +350,16 @@ def test_refreshed_receipts_replace_the_old_ones(opened: Open) -> None:
     ]
 
 
-def test_fresh_is_a_state_in_which_nothing_is_remembered(opened: Open) -> None:
-    assert begun(opened()).fresh
+def test_names_and_entities_are_those_of_all_tasks(opened: Open) -> None:
+    assert (begun(opened()).names(), begun(opened()).entities()) == (set(), set())
 
-    succeed(opened())
+    for task in ("flights:1", "tables.a:x", "tables.b:y.z"):
+        succeed(opened(), task)
+    state = begun(opened())
+    state.intend("tables.c:z", ["store/z"], "run-1")
 
-    assert not begun(opened()).fresh
+    assert state.names() == {"flights:1", "tables.a:x", "tables.b:y.z", "tables.c:z"}
+    assert state.entities() == {("tables", "a"), ("tables", "b"), ("tables", "c")}
 
 
 # Runs that did not end cleanly
@@ -646,7 +650,7 @@ def test_state_works_after_an_unusable_file(
     state = opened()
     state.begin()
 
-    assert state.fresh
+    assert state.tasks() == set()
 
     succeed(state, "b:1")
 

@@ -30,11 +30,13 @@ def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str
     Raises:
         RuntimeError: It failed; with what it said.
     """
+    # Without bytecode, which some environments forbid to write, Python compiles all each time.
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     with (folder / ".said").open("w+b") as said:
         took = subprocess.run(
             [sys.executable, "-S", "-c", MEASURE, str(said.fileno()), *command],
             cwd=folder,
-            env={**os.environ, **environment},
+            env={**kept, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             pass_fds=[said.fileno()],
