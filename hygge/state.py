@@ -301,22 +301,34 @@ class State:
     def seal(self, flow: str) -> tuple[str, int, bytes, bytes] | None:
         """Return key, count and both lists of the seal of *flow*; None if it has none.
 
-        It goes with any receipt of the flow that is written or forgotten, in one transaction.
+        It has none either if anything was done to one of its receipts since: a seal goes with any
+        that is written or forgotten, in one transaction, and has a sum of them all.
         """
         query = "SELECT key, count, read, written, sum FROM seals WHERE flow = ?"
         for key, count, read, written, total in self._file.select(query, (flow,)):
             if not (isinstance(read, bytes) and isinstance(written, bytes)):
                 continue
-            if total == _sum_of_seal(flow, str(key), str(count), read, written):
+            if total == self._sum_of_seal(flow, str(key), str(count), read, written):
                 return str(key), int(count), read, written
         return None
 
     def remember_seal(self, flow: str, key: str, count: int, read: bytes, written: bytes) -> None:
         """Replace the seal of *flow*."""
-        total = _sum_of_seal(flow, key, str(count), read, written)
+        total = self._sum_of_seal(flow, key, str(count), read, written)
         with self._transaction() as connection:
             row = (flow, key, str(count), read, written, total)
             connection.execute("INSERT OR REPLACE INTO seals VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def _sum_of_seal(self, flow: str, key: str, count: str, read: bytes, written: bytes) -> str:
+        # All tasks of a flow begin with its name and ':', after which ';' comes.
+        rows = self._file.texts(
+            "task, data, run, sum", "tasks", "task >= ? AND task < ?", (f"{flow}:", f"{flow};")
+        )
+        digest = xxhash.xxh3_128("\0".join(map("\0".join, rows)).encode("utf-8", "replace"))
+        digest.update(f"\0{flow}\0{key}\0{count}\0{len(read)}\0".encode())
+        digest.update(read)
+        digest.update(written)
+        return digest.hexdigest()
 
     def all_rows(self) -> dict[str, dict[str, Any]]:
         """Return everything that is stored by task, for people to read."""
@@ -369,13 +381,6 @@ class State:
 
 def _unseal(connection: sqlite3.Connection, task: str) -> None:
     connection.execute("DELETE FROM seals WHERE flow = ?", (task.partition(":")[0],))
-
-
-def _sum_of_seal(flow: str, key: str, count: str, read: bytes, written: bytes) -> str:
-    digest = xxhash.xxh3_128(f"{flow}\0{key}\0{count}\0{len(read)}\0".encode())
-    digest.update(read)
-    digest.update(written)
-    return digest.hexdigest()
 
 
 def _can_be_task(name: str) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from faults.ways import SmallProject, Way, moved, summed
 from laws.server import Server
 
-from hygge.state import _sum_of_seal
+from hygge.state import State
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,11 @@ def seals(project: SmallProject) -> list[str]:
     """Return the flows that have a seal."""
     with contextlib.closing(sqlite3.connect(project.root / ".doit.db")) as state:
         return [flow for (flow,) in state.execute("SELECT flow FROM seals ORDER BY flow")]
+
+
+def seal_of(project: SmallProject) -> list[tuple[object, ...]]:
+    with contextlib.closing(sqlite3.connect(project.root / ".doit.db")) as state:
+        return state.execute("SELECT * FROM seals").fetchall()
 
 
 def execute(project: SmallProject, statement: str) -> None:
@@ -86,10 +91,11 @@ def test_file_that_may_have_changed_unseen_keeps_a_seal_from_being_made(
     assert seals(project) == []
 
 
-def test_sealed_flow_is_not_looked_up_in_its_receipts(sealed: SmallProject) -> None:
-    execute(sealed, "UPDATE tasks SET sum = ''")
+@pytest.mark.parametrize("column", ["data", "run", "sum"])
+def test_receipt_that_was_damaged_ends_a_seal(sealed: SmallProject, column: str) -> None:
+    execute(sealed, f"UPDATE tasks SET {column} = {column} || ' ' WHERE task = 't:p1'")
 
-    assert summed(sealed.doit()) == (0, 4, 0, 0)
+    assert moved(sealed.doit()) == {"p1"}
 
 
 ENDS: dict[str, tuple[Callable[[SmallProject], object], set[str]]] = {
@@ -174,18 +180,21 @@ def test_files_that_the_flow_does_not_read_leave_a_seal_alone(sealed: SmallProje
     (sealed.home / "left-out.csv").write_text("x")
     (sealed.home / ".hidden.csv").write_text("x")
     (sealed.home / "note.txt").write_text("x")
-    execute(sealed, "UPDATE tasks SET sum = ''")
+    before = seal_of(sealed)
 
     assert summed(sealed.doit()) == (0, 4, 0, 0)
+    assert seal_of(sealed) == before
 
 
 def test_touched_sources_are_not_moved_and_sealed_again(sealed: SmallProject) -> None:
     for name in ("p0", "p1"):
         sealed.path(name).touch()
 
+    before = seal_of(sealed)
+
     assert summed(sealed.doit()) == (0, 4, 0, 0)
-    execute(sealed, "UPDATE tasks SET sum = ''")
-    assert summed(sealed.doit()) == (0, 4, 0, 0)
+    assert seals(sealed) == ["t"]
+    assert seal_of(sealed) != before
 
 
 @pytest.mark.parametrize("column", ["key", "count", "read", "written", "sum"])
@@ -200,9 +209,10 @@ def test_damaged_seal_is_not_believed(sealed: SmallProject, column: str) -> None
 def test_seal_that_names_nothing_is_not_believed(sealed: SmallProject, written: bytes) -> None:
     with contextlib.closing(sqlite3.connect(sealed.root / ".doit.db")) as state:
         ((key, count, read),) = state.execute("SELECT key, count, read FROM seals").fetchall()
-        total = _sum_of_seal("t", key, count, read, written)
-        state.execute("UPDATE seals SET written = ?, sum = ?", (written, total))
-        state.commit()
+    remembered = State(str(sealed.root / ".doit.db"))
+    remembered.begin()
+    remembered.remember_seal("t", key, int(count), read, written)
+    remembered.dump()
     (sealed.store / "p3.csv").unlink()
 
     assert moved(sealed.doit()) == {"p3"}

@@ -99,7 +99,8 @@ def prepared(folder: Path, way: Way, server: Server, clean: bool) -> SmallProjec
     trial.doit()
     if not clean:
         # All is moved again, to the same bytes; cut off when half of that is remembered.
-        ended = trial.doit("-a", stop=(signal.SIGKILL, "commit", 12))
+        number = 10 if way.mode == "spread" else 8
+        ended = trial.doit("-a", stop=(signal.SIGKILL, "commit", number))
         assert ended.code == -signal.SIGKILL, ended.out
     trial.check()
     return trial
@@ -119,7 +120,7 @@ def test_what_was_done_to_an_output_is_found_and_nothing_else_is_redone(
 
         tally["found after a clean run" if clean else "found after a killed run"] += 1
         if not clean:
-            trial.doit("-a", stop=(signal.SIGKILL, "commit", 12))
+            trial.doit("-a", stop=(signal.SIGKILL, "commit", 8))
     assert trial.heal() == set()
 
 
