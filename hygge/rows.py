@@ -11,6 +11,9 @@ from typing import Any
 VALUES = "_values_:"
 """Key under which a task's saved values, a partition's receipt, are in its row."""
 
+DEPS = "deps:"
+"""Key under which the files that a task depends on are in its row."""
+
 # As `Receipt.to_json` begins; what a task of somebody's own saved is read before it is judged.
 _RECEIPT = re.compile(rf'\{{"{VALUES}":\{{"config":"[^"\\]*","sources":\[')
 
@@ -76,3 +79,17 @@ def parsed(text: str) -> Any:
 def is_receipt(values: Any) -> bool:
     """Tell whether a task's saved *values* are those of a move."""
     return isinstance(values, dict) and "outputs" in values and "config" in values
+
+
+def as_doit_has_it(key: str, value: Any) -> Any:
+    """Return *value* if it is of the kind that doit stores under *key*; None if it is not."""
+    if key == DEPS:
+        is_sound = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+    else:
+        is_sound = key != VALUES or isinstance(value, dict)
+    return value if is_sound else None
+
+
+def can_be_task(name: str) -> bool:
+    """Tell whether doit takes *name* for that of a task; it ends the whole run if it does not."""
+    return "=" not in name

@@ -15,14 +15,12 @@ from hygge import redaction
 from hygge.fingerprint import canonical_json, text_hash
 from hygge.lock import ProjectLock
 from hygge.receipt import Receipt, is_path
-from hygge.rows import VALUES, Rows, is_receipt, parsed
+from hygge.rows import DEPS, VALUES, Rows, as_doit_has_it, can_be_task, is_receipt, parsed
 from hygge.state_file import StateFile
 from hygge.variables import concealed
 
 REMOVED: Mapping[str, Any] = {"removed": True}
 """Values of a task that removed a partition's outputs: its row goes."""
-
-_DEPS = "deps:"
 
 
 class State:
@@ -60,11 +58,11 @@ class State:
             return None
         values = row.get(VALUES)
         if key in row or values is None or not is_receipt(values):
-            return row.get(key)
+            return as_doit_has_it(key, row.get(key))
         try:
             read = [*values["sources"], *values.get("inputs", ())]
-            if key == _DEPS:
-                return [source[0] for source in read]
+            if key == DEPS:
+                return as_doit_has_it(key, [source[0] for source in read])
             return next((source for source in read if source[0] == key), None)
         except (TypeError, LookupError):  # it says that it is a receipt, and is none
             return None
@@ -79,7 +77,7 @@ class State:
             elif not is_receipt(rows.get(task, {}).get(VALUES)) or key == "ignore:":
                 rows.setdefault(task, {})[key] = value
             self._dirty.add(task)
-            if key == _DEPS:
+            if key == DEPS:
                 self._commit()
 
     def in_(self, task: str) -> bool:
@@ -256,7 +254,7 @@ class State:
         """
         found: dict[str, list[tuple[str, list[str]]]] = {}
         for task, run, text in self._file.texts("task, run, outputs", "intents"):
-            if not _can_be_task(task):
+            if not can_be_task(task):
                 continue
             outputs = parsed(text)
             paths = filter(is_path, outputs if isinstance(outputs, list) else ())
@@ -342,7 +340,7 @@ class State:
             believed = [
                 (task, data, run)
                 for task, data, run, total in self._file.texts("task, data, run, sum", "tasks")
-                if total == _sum(task, data, run) and _can_be_task(task)
+                if total == _sum(task, data, run) and can_be_task(task)
             ]
             self._rows = Rows((task, data) for task, data, _ in believed)
             self._runs = {task: run for task, _, run in believed}
@@ -381,11 +379,6 @@ class State:
 
 def _unseal(connection: sqlite3.Connection, task: str) -> None:
     connection.execute("DELETE FROM seals WHERE flow = ?", (task.partition(":")[0],))
-
-
-def _can_be_task(name: str) -> bool:
-    """Tell whether doit takes *name* for that of a task; it ends the whole run if it does not."""
-    return "=" not in name
 
 
 def _sum(task: str, data: str, run: str) -> str:

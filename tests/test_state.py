@@ -453,6 +453,25 @@ def test_row_under_the_name_of_another_task_is_not_believed(file: Path, opened: 
     assert opened().receipts() == []
 
 
+@pytest.mark.parametrize("stored", [5, "text", [["a"]], {"a": 1}])
+def test_row_that_doit_could_not_have_stored_is_not_handed_to_it(
+    file: Path, opened: Open, stored: object
+) -> None:
+    """A bug: a run ended in a traceback of doit's."""
+    from hygge.state import _sum
+
+    succeed(opened())
+    opened()
+    data = json.dumps({"deps:": stored, "_values_:": stored if stored != {"a": 1} else 1})
+    with contextlib.closing(sqlite3.connect(file)) as state:
+        row = ("flights", data, "run-1", _sum("flights", data, "run-1"))
+        state.execute("INSERT INTO tasks VALUES (?, ?, ?, ?)", row)
+        state.commit()
+
+    assert opened().get("flights", "deps:") is None
+    assert opened().get("flights", "_values_:") is None
+
+
 def test_row_of_what_can_be_no_task_is_not_believed(file: Path, opened: Open) -> None:
     """A bug: doit refused the name, and with it every run."""
     from hygge.state import _sum
