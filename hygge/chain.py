@@ -11,10 +11,10 @@ from pathlib import Path
 from hygge.errors import ConfigError, HyggeError, did_you_mean
 from hygge.flow import Flow, Section
 from hygge.homes.listing import could_match_in
-from hygge.paths import contains
+from hygge.paths import Folders
 
 
-def lies_in(section: Section, root: Path, stores: Mapping[str, str]) -> list[str]:
+def lies_in(section: Section, root: Path, stores: Folders) -> list[str]:
     """Return the flows in whose stores the files of a home or an input lie, or may lie.
 
     Args:
@@ -26,10 +26,7 @@ def lies_in(section: Section, root: Path, stores: Mapping[str, str]) -> list[str
     full = os.path.normpath(os.path.join(root, path))
     if glob.has_magic(path) and not os.path.lexists(full):
         return [name for name, store in stores.items() if could_match_in(full, store)]
-    place = os.path.realpath(full)
-    return [
-        name for name, store in stores.items() if contains(store, place) or contains(place, store)
-    ]
+    return stores.near(os.path.realpath(full))
 
 
 def needed(flow: Flow, known: Iterable[str]) -> list[str]:

@@ -21,7 +21,7 @@ from hygge.homes.base import Home
 from hygge.overrides import Asked
 from hygge.ownership import Ownership
 from hygge.partition import Partition
-from hygge.paths import contains
+from hygge.paths import Folders
 from hygge.plan import Decision, FlowPlan, Look, Reason, Remembered, Wanted
 from hygge.prepared import Input, Prepared, quarantine_folder
 from hygge.project import Project
@@ -148,16 +148,20 @@ class Coordinator:
                 found[name] = each
             except HyggeError as error:
                 broken.append(FlowPlan(name, None, error=error))
-        folders = {name: os.path.realpath(store.folder()) for name, store in stores.items()}
-        for name in [name for name, each in found.items() if self._reads_itself(each, folders)]:
+        real = {name: os.path.realpath(store.folder()) for name, store in stores.items()}
+        folders, root = Folders(real), self.project.root
+        lies_in = chain.lies_in
+        for name in [n for n, e in found.items() if n in lies_in(e.flow.home, root, folders)]:
             broken.append(FlowPlan(name, None, error=refusals.store_in_home(found.pop(name).flow)))
-            del folders[name]
+            del real[name]
+        folders = Folders(real)
+        aside = Folders({name: str(quarantine_folder(name, root)) for name in folders})
         ready: dict[str, Prepared] = {}
         names = sorted([*found, *(each.name for each in broken)])
         for name, each in found.items():
             try:
                 _check_store(each.flow, folders)
-                ready[name] = self._prepare(each, stores, folders, names)
+                ready[name] = self._prepare(each, stores, folders, aside, names)
             except HyggeError as error:
                 broken.append(FlowPlan(name, None, error=error))
         order, cycles = chain.ordered({name: each.upstream for name, each in ready.items()})
@@ -167,10 +171,6 @@ class Coordinator:
                 broken.append(FlowPlan(name, None, error=circle))
         broken.sort(key=lambda each: each.name)
         return [*broken, *_with_ancestors(ready[name] for name in order)]
-
-    def _reads_itself(self, loaded: Loaded, folders: Mapping[str, str]) -> bool:
-        flow = loaded.flow
-        return bool(chain.lies_in(flow.home, self.project.root, {flow.name: folders[flow.name]}))
 
     def _flows(self) -> Iterator[Loaded | FlowPlan]:
         remembered = self.state.entities()
@@ -191,16 +191,15 @@ class Coordinator:
         self,
         loaded: Loaded,
         stores: Mapping[str, Store],
-        folders: Mapping[str, str],
+        folders: Folders,
+        aside: Folders,
         names: Sequence[str],
     ) -> Prepared:
         root, flow = self.project.root, loaded.flow
-        others = {name: folder for name, folder in folders.items() if name != flow.name}
-        aside = {name: str(quarantine_folder(name, root)) for name in others}
 
         def chained(section: Section) -> tuple[Section, set[str]]:
-            inside = chain.lies_in(section, root, others)
-            waiting = chain.lies_in(section, root, aside)
+            inside = {*chain.lies_in(section, root, folders)} - {flow.name}
+            waiting = {*chain.lies_in(section, root, aside)} - {flow.name}
             kinds = {stores[name].kind for name in inside} | ({"parquet"} if waiting else set())
             return _with_kind(section, kinds), {*inside, *waiting}
 
@@ -212,7 +211,7 @@ class Coordinator:
             raise refusals.store_in_home(flow)
         inputs, upstream = {}, {*before, *chain.needed(flow, names)} - {flow.name}
         for name, section in sorted(flow.inputs.items()):
-            if chain.lies_in(section, root, {flow.name: folders[flow.name]}):
+            if flow.name in chain.lies_in(section, root, folders):
                 raise refusals.own_store(flow, name)
             section, waits_for = chained(section)
             upstream |= waits_for
@@ -382,16 +381,16 @@ def _with_kind(section: Section, kinds: Set[str]) -> Section:
     return section.with_kind(next(iter(kinds)))
 
 
-def _check_store(flow: Flow, folders: Mapping[str, str]) -> None:
+def _check_store(flow: Flow, folders: Folders) -> None:
     """Refuse a store that another flow writes to: nothing would tell whose the data there is.
 
     Raises:
         ConfigError: So it is; the other flow is refused too.
     """
     folder = folders[flow.name]
-    for name, other in folders.items():
-        if name != flow.name and (contains(other, folder) or contains(folder, other)):
-            raise refusals.shared_store(flow, name, folder == other)
+    for name in folders.near(folder):
+        if name != flow.name:
+            raise refusals.shared_store(flow, name, folder == folders[name])
 
 
 def _must_have_files(prepared: Prepared) -> bool:

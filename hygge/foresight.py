@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from hygge.chain import lies_in
-from hygge.paths import real
+from hygge.paths import Folders, real
 from hygge.plan import Decision, FlowPlan, Reason
 from hygge.prepared import Prepared
 
@@ -76,5 +76,5 @@ def _is_read_whole(moving: FlowPlan, prepared: Prepared) -> bool:
     sections = [*flow.inputs.values(), *([flow.home] if whole else [])]
     if moving.prepared is None:
         return bool(sections)
-    stores = {moving.name: os.path.realpath(moving.prepared.store.folder())}
+    stores = Folders({moving.name: os.path.realpath(moving.prepared.store.folder())})
     return any(lies_in(section, prepared.root, stores) for section in sections)

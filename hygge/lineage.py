@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hygge.chain import lies_in
 from hygge.flow import Section
+from hygge.paths import Folders
 from hygge.plan import FlowPlan
 from hygge.prepared import Prepared
 
@@ -121,7 +122,7 @@ def _path(section: Section) -> str:
 def _through(
     prepared: Prepared, before: str, folders: Mapping[str, str], root: Path
 ) -> tuple[str, ...]:
-    store = {before: folders[before]} if before in folders else {}
+    store = Folders({before: folders[before]} if before in folders else {})
     flow = prepared.flow
     sections = {"home": flow.home, **{f"input {name}": s for name, s in flow.inputs.items()}}
     found = [name for name, section in sections.items() if lies_in(section, root, store)]

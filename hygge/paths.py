@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -52,6 +53,45 @@ def all_real(paths: Iterable[str], root: Path) -> frozenset[str]:
 def contains(folder: str, path: str) -> bool:
     """Tell whether *path* is *folder* or lies below it; both absolute and free of links."""
     return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+class Folders(Mapping[str, str]):
+    """Folders by name, among which those that hold a path, or lie in it, are found at once.
+
+    Args:
+        folders: Absolute path of each, free of links, by name.
+    """
+
+    def __init__(self, folders: Mapping[str, str]) -> None:
+        self._folders = dict(folders)
+        self._places = {name: place for place, name in enumerate(self._folders)}
+        self._names: dict[str, list[str]] = {}
+        for name, folder in self._folders.items():
+            self._names.setdefault(os.path.join(folder, ""), []).append(name)
+        self._sorted = sorted(self._names)
+
+    def __getitem__(self, name: str) -> str:
+        return self._folders[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._folders)
+
+    def __len__(self) -> int:
+        return len(self._folders)
+
+    def near(self, path: str) -> list[str]:
+        """Return the names of those that hold *path* or lie in it, in the order they were given."""
+        inside = os.path.join(path, "")
+        found: list[str] = []
+        above = inside
+        while above:
+            found += self._names.get(above, ())
+            above = above[: above.rstrip(os.sep).rfind(os.sep) + 1]
+        at = bisect.bisect_right(self._sorted, inside)
+        while at < len(self._sorted) and self._sorted[at].startswith(inside):
+            found += self._names[self._sorted[at]]
+            at += 1
+        return sorted(found, key=self._places.__getitem__)
 
 
 def hive_folder(column: str, value: str | None) -> str:

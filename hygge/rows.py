@@ -30,6 +30,7 @@ class Rows(MutableMapping[str, dict[str, Any]]):
     def __init__(self, rows: Iterable[tuple[str, str]] = ()) -> None:
         self._rows: dict[str, str | dict[str, Any]] = dict(rows)
         self._lock = threading.Lock()
+        self._flows: dict[str, list[str]] | None = None
 
     def __getitem__(self, task: str) -> dict[str, Any]:
         with self._lock:
@@ -41,11 +42,14 @@ class Rows(MutableMapping[str, dict[str, Any]]):
 
     def __setitem__(self, task: str, row: dict[str, Any]) -> None:
         with self._lock:
+            if task not in self._rows:
+                self._flows = None
             self._rows[task] = row
 
     def __delitem__(self, task: str) -> None:
         with self._lock:
             del self._rows[task]
+            self._flows = None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
@@ -56,9 +60,19 @@ class Rows(MutableMapping[str, dict[str, Any]]):
     def __contains__(self, task: object) -> bool:
         return task in self._rows
 
-    def with_receipt(self) -> list[str]:
-        """Return the tasks whose row has a receipt, in order of the rows."""
-        return [task for task, row in list(self._rows.items()) if self._has_receipt(task, row)]
+    def with_receipt(self, flow: str | None = None) -> list[str]:
+        """Return the tasks whose row has a receipt, of one *flow* or all, in order of the rows."""
+        with self._lock:
+            named = list(self._rows) if flow is None else self._by_flow().get(flow, [])
+            rows = [(task, self._rows[task]) for task in named]
+        return [task for task, row in rows if self._has_receipt(task, row)]
+
+    def _by_flow(self) -> dict[str, list[str]]:
+        if self._flows is None:
+            self._flows = {}
+            for task in self._rows:
+                self._flows.setdefault(task.partition(":")[0], []).append(task)
+        return self._flows
 
     def _has_receipt(self, task: str, row: str | dict[str, Any]) -> bool:
         if isinstance(row, str):

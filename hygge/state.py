@@ -150,7 +150,8 @@ class State:
     def tasks_of(self, flow: str) -> list[str]:
         """Return those of `tasks` that are partitions of *flow*."""
         prefix = flow + ":"
-        return sorted(task for task in self.tasks() if task.startswith(prefix))
+        begun = (task for task in self.intents() if task.startswith(prefix))
+        return sorted({*self._loaded().with_receipt(flow), *begun} - {flow})
 
     def receipts(self) -> list[str]:
         """Return every task that has a receipt."""

@@ -15,6 +15,7 @@ from hygge.board.history import Bar
 from hygge.coordinator import Plan
 from hygge.errors import HyggeError
 from hygge.flow import Section
+from hygge.paths import Folders
 from hygge.plan import Decision, FlowPlan, Reason
 from hygge.prepared import Prepared
 from hygge.project import Project
@@ -152,7 +153,7 @@ def _written_by(section: Section, prepared: Prepared, stores: Mapping[str, str])
     return chain.lies_in(
         section,
         prepared.root,
-        {name: stores[name] for name in prepared.upstream if name in stores},
+        Folders({name: stores[name] for name in prepared.upstream if name in stores}),
     )
 
 

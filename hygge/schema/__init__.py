@@ -40,8 +40,13 @@ def _text(name: str) -> str:
 
 def kinds(section: str) -> list[str]:
     """Return the kinds that have a schema in *section* (``home`` or ``store``), sorted."""
-    files = resources.files(__name__).joinpath(section).iterdir()
-    return sorted(each.name.removesuffix(".json") for each in files if each.name.endswith(".json"))
+    return list(_shipped(section))
+
+
+@functools.cache
+def _shipped(section: str) -> tuple[str, ...]:
+    names = [each.name for each in resources.files(__name__).joinpath(section).iterdir()]
+    return tuple(sorted(each.removesuffix(".json") for each in names if each.endswith(".json")))
 
 
 def composed(name: str) -> dict[str, Any]:
