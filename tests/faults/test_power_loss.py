@@ -162,7 +162,7 @@ def spread_over(total: int, count: int) -> list[int]:
 @pytest.mark.parametrize("second", [False, True], ids=["first run", "second run"])
 @pytest.mark.parametrize(
     ("points", "each"),
-    [(16, 1), pytest.param(0, 20, marks=[pytest.mark.full, pytest.mark.timeout(7200)])],
+    [(8, 1), pytest.param(0, 20, marks=[pytest.mark.full, pytest.mark.timeout(7200)])],
     ids=["some", "all"],
 )
 def test_what_power_loss_left_is_never_believed_if_it_is_not_whole(
@@ -183,7 +183,7 @@ def test_what_power_loss_left_is_never_believed_if_it_is_not_whole(
 
 @pytest.mark.parametrize(
     ("points", "each"),
-    [(8, 1), pytest.param(0, 10, marks=[pytest.mark.full, pytest.mark.timeout(7200)])],
+    [(5, 1), pytest.param(0, 10, marks=[pytest.mark.full, pytest.mark.timeout(7200)])],
     ids=["some", "all"],
 )
 def test_durable_run_leaves_nothing_that_is_not_whole(

@@ -251,7 +251,7 @@ def soak(project: ProjectFolder, tmp_path: Path) -> Iterator[Soak]:
 
 @pytest.mark.parametrize(
     "seconds",
-    [4, pytest.param(3600, marks=[pytest.mark.full, pytest.mark.timeout(7200)])],
+    [2, pytest.param(3600, marks=[pytest.mark.full, pytest.mark.timeout(7200)])],
 )
 def test_after_any_number_of_faults_nothing_differs_and_nothing_has_grown(
     soak: Soak, seconds: int, capsys: pytest.CaptureFixture[str]

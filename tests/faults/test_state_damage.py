@@ -82,7 +82,7 @@ def test_state_cut_off_anywhere_costs_looking_and_no_data(
     tell(case, "State cut off", began, capsys)
 
 
-@pytest.mark.parametrize("cases", [16, full(1000)])
+@pytest.mark.parametrize("cases", [12, full(1000)])
 def test_flipped_bits_in_the_state_cost_looking_and_no_data(
     case: Case, cases: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
