@@ -563,3 +563,24 @@ def test_events_tell_what_happened(project: ProjectFolder) -> None:
     ]
     assert events[2]["data"]["path"] == "data/store/flights/2013-01.parquet"
     assert time.strptime(events[0]["ts"][:19], "%Y-%m-%dT%H:%M:%S")
+
+
+def test_parquet_that_only_polars_could_read_is_not_written(project: ProjectFolder) -> None:
+    """A bug: it failed with an error of pyarrow's that nobody could mend."""
+    project.write("data/home/big/a.csv", "a,b\n18446744073709551615,2\n")
+    project.flow("big", "home: data/home/big\nstore: data/store/big\n")
+    result = project.doit()
+
+    assert result.code == 1
+    assert (
+        "error: other programs could not read what would be written: "
+        "Integers with more than 64 bits not implemented\n"
+        "  at data/store/big\n"
+        "  try: cast such columns: transform: {cast: {COLUMN: decimal, float64 or string}}\n"
+    ) in result.out
+    assert list((project.root / "data/store").rglob("*.*")) == []
+    project.flow(
+        "big", "home: data/home/big\nstore: data/store/big\ntransform: {cast: {a: string}}\n"
+    )
+
+    assert project.doit().moved == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from hygge.errors import StoreError
 from hygge.stores.files import ROWS_AT_ONCE, FilesStore
 
 if TYPE_CHECKING:
@@ -28,7 +29,17 @@ class ParquetStore(FilesStore, kind="parquet"):
         )
 
     def count(self, path: Path) -> int:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        rows: int = pq.read_metadata(path).num_rows
+        try:
+            rows: int = pq.read_metadata(path).num_rows
+        except pa.ArrowNotImplementedError as error:
+            # polars writes what only polars reads: whole numbers of 128 bits, as it makes them of
+            # text that is too long for 64.
+            raise StoreError(
+                f"other programs could not read what would be written: {error}",
+                self.path,
+                "cast such columns: transform: {cast: {COLUMN: decimal, float64 or string}}",
+            ) from error
         return rows
