@@ -219,7 +219,7 @@ class StockDoit(Contestant):
 class Snakemake(Installed):
     name = "snakemake"
     package, program = "snakemake", "snakemake"
-    most = 1000
+    most = 100
     kept = ("Snakefile",)
 
     def write(self, days: list[str]) -> None:
@@ -233,7 +233,7 @@ class Snakemake(Installed):
 class Dvc(Installed):
     name = "dvc"
     package, program = "dvc", "dvc"
-    most = 1000
+    most = 100
     kept = ("dvc.yaml",)
     environment: ClassVar[Mapping[str, str]] = {"DVC_NO_ANALYTICS": "1"}
 
@@ -258,7 +258,7 @@ class Dvc(Installed):
 class Dlt(Installed):
     name = "dlt"
     package, program = "dlt[filesystem,parquet]", "dlt"
-    most = 1000
+    most = 100
     kept = ("load.py",)
 
     def write(self, days: list[str]) -> None:
