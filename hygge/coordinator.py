@@ -9,27 +9,22 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
-from hygge import chain, plan, refusals, seal
-from hygge import flow as flows
-from hygge.checks import Checks
-from hygge.contract import Contract
+from hygge import plan, preparing, refusals
 from hygge.errors import HyggeError
 from hygge.fingerprint import ContentHashes, config_hash
-from hygge.flow import Flow, Loaded, Section
 from hygge.foresight import foreseen
 from hygge.homes.base import Home
 from hygge.overrides import Asked
 from hygge.ownership import Ownership
 from hygge.partition import Partition
-from hygge.paths import Folders
 from hygge.plan import Decision, FlowPlan, Look, Reason, Remembered, Wanted
-from hygge.prepared import Input, Prepared, quarantine_folder
+from hygge.prepared import Input, Prepared
 from hygge.project import Project
+from hygge.seal import Seal
 from hygge.selection import behind, selected
 from hygge.share import Share
+from hygge.standing import Standing, standing
 from hygge.state import State
-from hygge.stores.base import Store
-from hygge.transform import Transform
 from hygge.variables import concealed
 
 
@@ -115,150 +110,77 @@ class Coordinator:
             if isinstance(each, FlowPlan):
                 plans[each.name] = each
             elif all(plans[name].is_settled(begun) for name in each.upstream):
-                known = by_seals and not begun and self._sealed(each)
-                plans[each.flow.name] = known or self.plan_flow(each)
+                known = self._standing(each, begun) if by_seals else None
+                plans[each.flow.name] = self.plan_flow(each, standing=known)
             else:
                 each.look_again()  # what it reads is written by then
                 plans[each.flow.name] = FlowPlan(each.flow.name, each, put_off=True)
         return Plan(tuple(plans.values()), self.ownership(plans.values()))
 
-    def _sealed(self, prepared: Prepared) -> FlowPlan | None:
-        """Return the plan of a flow that is known to be up to date as a whole, if it is."""
-        name = prepared.flow.name
-        found = None if self.options.forced or self.options.share else self.state.seal(name)
-        if found is None or any(each.startswith(f"{name}:") for each in self._failures):
-            return None
-        known = seal.Seal(*found)
-        if not seal.holds(known, prepared):
-            return None
-        return FlowPlan(name, prepared, sealed=known.count, sealed_outputs=lambda: known.outputs)
-
     def prepared(self) -> list[Prepared | FlowPlan]:
         """Return the flows of the project, each after those it waits for; broken ones first."""
-        found: dict[str, Loaded] = {}
-        stores: dict[str, Store] = {}
-        broken: list[FlowPlan] = []
-        for each in self._flows():
-            if isinstance(each, FlowPlan):
-                broken.append(each)
-                continue
-            name = each.flow.name
-            try:
-                stores[name] = Store.create(each.flow.store, self.project.root)
-                found[name] = each
-            except HyggeError as error:
-                broken.append(FlowPlan(name, None, error=error))
-        real = {name: os.path.realpath(store.folder()) for name, store in stores.items()}
-        folders, root = Folders(real), self.project.root
-        lies_in = chain.lies_in
-        for name in [n for n, e in found.items() if n in lies_in(e.flow.home, root, folders)]:
-            broken.append(FlowPlan(name, None, error=refusals.store_in_home(found.pop(name).flow)))
-            del real[name]
-        folders = Folders(real)
-        aside = Folders({name: str(quarantine_folder(name, root)) for name in folders})
-        ready: dict[str, Prepared] = {}
-        names = sorted([*found, *(each.name for each in broken)])
-        for name, each in found.items():
-            try:
-                _check_store(each.flow, folders)
-                ready[name] = self._prepare(each, stores, folders, aside, names)
-            except HyggeError as error:
-                broken.append(FlowPlan(name, None, error=error))
-        order, cycles = chain.ordered({name: each.upstream for name, each in ready.items()})
-        for cycle in cycles:
-            for name in sorted(set(cycle)):
-                circle = chain.cycle_error(ready[name].flow, cycle)
-                broken.append(FlowPlan(name, None, error=circle))
-        broken.sort(key=lambda each: each.name)
-        return [*broken, *_with_ancestors(ready[name] for name in order)]
+        options = self.options
+        entities = self.state.entities()
+        return preparing.all_prepared(self.project, entities, options.asked, options.reserved)
 
-    def _flows(self) -> Iterator[Loaded | FlowPlan]:
-        remembered = self.state.entities()
-        files = dict(self.project.flow_files())
-        self.options.asked.check(files)
-        for name, file in files.items():
-            typed = self.options.asked.values.get(name)
-            known = {entity for flow, entity in remembered if flow == name}
-            try:
-                reserved = self.options.reserved
-                yield from flows.load_all(self.project, name, file, reserved, known, typed)
-            except HyggeError as error:
-                if self.options.asked.names_entity_of(name):
-                    raise  # nobody knows any more whether there is such an entity
-                yield FlowPlan(name, None, error=error)
+    def _standing(self, prepared: Prepared, begun: Iterable[str]) -> Standing | None:
+        """Return what is known of a flow from its seal; None if nothing is.
 
-    def _prepare(
-        self,
-        loaded: Loaded,
-        stores: Mapping[str, Store],
-        folders: Folders,
-        aside: Folders,
-        names: Sequence[str],
-    ) -> Prepared:
-        root, flow = self.project.root, loaded.flow
+        Args:
+            begun: Tasks whose moves were begun and are not recorded.
+        """
+        name = prepared.flow.name
+        data = None if self.options.forced or self.options.share else self.state.seal(name)
+        seal = Seal.from_bytes(data) if data is not None else None
+        if seal is None:
+            return None
+        doubtful = {task for task in (*self._failures, *begun) if task.startswith(f"{name}:")}
+        return standing(seal, prepared, self.state.sums(name), doubtful)
 
-        def chained(section: Section) -> tuple[Section, set[str]]:
-            inside = {*chain.lies_in(section, root, folders)} - {flow.name}
-            waiting = {*chain.lies_in(section, root, aside)} - {flow.name}
-            kinds = {stores[name].kind for name in inside} | ({"parquet"} if waiting else set())
-            return _with_kind(section, kinds), {*inside, *waiting}
-
-        section, before = chained(flow.home)
-        if loaded.gone and "type" not in section.values:
-            section = section.with_kind("parquet")  # any will do: there is nothing to be read
-        home = Home.create(section, root)
-        if home.overlaps(stores[flow.name].folder()):
-            raise refusals.store_in_home(flow)
-        inputs, upstream = {}, {*before, *chain.needed(flow, names)} - {flow.name}
-        for name, section in sorted(flow.inputs.items()):
-            if flow.name in chain.lies_in(section, root, folders):
-                raise refusals.own_store(flow, name)
-            section, waits_for = chained(section)
-            upstream |= waits_for
-            inputs[name] = Input(Home.create(section, root))
-        return Prepared(
-            flow,
-            home,
-            stores[flow.name],
-            root,
-            Transform.create(flow.transform, inputs, root),
-            Checks.create(flow.checks),
-            Contract.create(flow.schema),
-            inputs,
-            tuple(sorted(upstream)),
-            frozenset(upstream),
-            bool(before),
-            loaded.gone,
-        )
-
-    def plan_flow(self, prepared: Prepared, only: Collection[str] = ()) -> FlowPlan:
+    def plan_flow(
+        self, prepared: Prepared, only: Collection[str] = (), standing: Standing | None = None
+    ) -> FlowPlan:
         """Decide for every partition of one flow as things are now, or for some of them.
 
         What is wrong with it is in the plan.
 
         Args:
             only: Tasks to decide for; empty for all.
+            standing: What need not be decided for.
         """
         name = prepared.flow.name
+        if standing is not None and standing.is_whole:
+            return FlowPlan(name, prepared, standing=standing)
         try:
-            prepared = dataclasses.replace(
-                prepared,
-                inputs={
-                    each: Input(table.home, self._listed(table.home, bool(prepared.upstream)))
-                    for each, table in prepared.inputs.items()
-                },
-            )
-            partitions = self._listed(prepared.home, prepared.chained or prepared.gone)
-            gone = self._gone(prepared, partitions)
-            if not partitions and not gone and _must_have_files(prepared):
-                raise refusals.no_files(prepared.flow)
+            prepared = self._with_inputs(prepared)
+            if standing is not None and standing.files is not None:
+                partitions, gone = prepared.home.partitions_of(standing.files), []
+            else:
+                partitions = self._listed(prepared.home, prepared.chained or prepared.gone)
+                gone = self._gone(prepared, partitions)
+                if not partitions and not gone and _must_have_files(prepared):
+                    raise refusals.no_files(prepared.flow)
         except HyggeError as error:
             return FlowPlan(name, prepared, error=error)
+        tasks = {f"{name}:{each.key}": each for each in partitions}
         if only and prepared.contract.is_empty:
-            partitions = tuple(each for each in partitions if f"{name}:{each.key}" in only)
-        decided = self._held_against_contract(prepared, [*self._decided(prepared, partitions)])
+            tasks = {task: each for task, each in tasks.items() if task in only}
+        if standing is not None:
+            tasks = {task: each for task, each in tasks.items() if not standing.holds(task, each)}
+            standing = standing.without(tasks)
+        decided = self._held_against_contract(prepared, [*self._decided(prepared, tasks)])
         decisions = tuple(each for each in (*decided, *gone) if not only or each.task in only)
-        return FlowPlan(name, prepared, decisions)
+        return FlowPlan(name, prepared, decisions, standing=standing)
+
+    def _with_inputs(self, prepared: Prepared) -> Prepared:
+        """Return *prepared* with the files of its other tables as they are now."""
+        if not prepared.inputs:
+            return prepared
+        listed = {
+            each: Input(table.home, self._listed(table.home, bool(prepared.upstream)))
+            for each, table in prepared.inputs.items()
+        }
+        return dataclasses.replace(prepared, inputs=listed)
 
     def _held_against_contract(
         self, prepared: Prepared, decisions: Sequence[Decision]
@@ -286,14 +208,15 @@ class Coordinator:
         # A flow that had nothing to move has made no folder for its store yet.
         return () if may_be_missing and home.is_missing() else home.partitions()
 
-    def _decided(self, prepared: Prepared, partitions: Iterable[Partition]) -> Iterator[Decision]:
+    def _decided(
+        self, prepared: Prepared, partitions: Mapping[str, Partition]
+    ) -> Iterator[Decision]:
         config = prepared.config
         digest = config_hash(config)
         change = self._config_change(config)
         failures, doubted = self._failures, self._doubted
         inputs = prepared.input_sources
-        for partition in partitions:
-            task = f"{prepared.flow.name}:{partition.key}"
+        for task, partition in partitions.items():
             receipt = self.state.receipt(task)
             in_doubt = bool(doubted) and self.state.run_of(task) in doubted
             remembered = Remembered(receipt, in_doubt, failures.get(task, ""))
@@ -360,37 +283,6 @@ class Coordinator:
             receipt = self.state.receipt(task)
             if receipt is not None and task.startswith((f"{name}:", f"{name}.")):
                 yield from (output.path for output in receipt.outputs)
-
-
-def _with_ancestors(ordered: Iterable[Prepared]) -> Iterator[Prepared]:
-    """Yield *ordered*, each with all the flows that it waits for, at whatever distance."""
-    known: dict[str, frozenset[str]] = {}
-    for each in ordered:
-        before = (known.get(name, frozenset()) for name in each.upstream)
-        known[each.flow.name] = frozenset(each.upstream).union(*before)
-        yield dataclasses.replace(each, ancestors=known[each.flow.name])
-
-
-def _with_kind(section: Section, kinds: Set[str]) -> Section:
-    """Return *section* with the kind of the store it lies in, if there is one and it says none.
-
-    What is there need not be looked at, and nothing need be there yet.
-    """
-    if "type" in section.values or len(kinds) != 1:
-        return section
-    return section.with_kind(next(iter(kinds)))
-
-
-def _check_store(flow: Flow, folders: Folders) -> None:
-    """Refuse a store that another flow writes to: nothing would tell whose the data there is.
-
-    Raises:
-        ConfigError: So it is; the other flow is refused too.
-    """
-    folder = folders[flow.name]
-    for name in folders.near(folder):
-        if name != flow.name:
-            raise refusals.shared_store(flow, name, folder == folders[name])
 
 
 def _must_have_files(prepared: Prepared) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from hygge.receipt import Output, ReadSource, Receipt
 
 if TYPE_CHECKING:
     from hygge.prepared import Prepared
+    from hygge.standing import Standing
 
 
 _HASH = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
@@ -100,10 +101,14 @@ class FlowPlan:
     """Whether it can be decided only after the flows that this one waits for were moved."""
     waits_for: tuple[str, ...] = ()
     """Flows whose move may bring partitions that are not known yet."""
-    sealed: int = 0
-    """Partitions for which there is no decision, all of them being known to be up to date."""
-    sealed_outputs: Callable[[], Iterable[str]] = tuple
-    """Returns where these settle."""
+    standing: Standing | None = None
+    """Partitions for which there is no decision, all of them being known to be up to date; None
+    if there are none."""
+
+    @property
+    def sealed(self) -> int:
+        """How many partitions are known to be up to date without a decision."""
+        return self.standing.count if self.standing is not None else 0
 
     def is_settled(self, begun: Collection[str] = ()) -> bool:
         """Tell whether a run would leave the flow's store as it is.
@@ -127,7 +132,8 @@ class FlowPlan:
 
     def outputs(self) -> Iterator[str]:
         """Yield where the partitions that are there now settle, as far as it is known."""
-        yield from self.sealed_outputs()
+        if self.standing is not None:
+            yield from self.standing.outputs()
         for decision in self.decisions if self.prepared else ():
             if decision.partition is not None and self.prepared is not None:
                 yield from self.prepared.store.outputs(decision.partition)

@@ -15,7 +15,7 @@ DEPS = "deps:"
 """Key under which the files that a task depends on are in its row."""
 
 # As `Receipt.to_json` begins; what a task of somebody's own saved is read before it is judged.
-_RECEIPT = re.compile(rf'\{{"{VALUES}":\{{"config":"[^"\\]*","sources":\[')
+_RECEIPT = re.compile(rf'\{{"{VALUES}":\{{"config":"[^"\\]*","sources":\['.encode())
 
 
 class Rows(MutableMapping[str, dict[str, Any]]):
@@ -24,18 +24,18 @@ class Rows(MutableMapping[str, dict[str, Any]]):
     A row is parsed when it is asked for: of ten thousand, most commands need one.
 
     Args:
-        rows: Task and text of each.
+        rows: Task and text, in UTF-8, of each.
     """
 
-    def __init__(self, rows: Iterable[tuple[str, str]] = ()) -> None:
-        self._rows: dict[str, str | dict[str, Any]] = dict(rows)
+    def __init__(self, rows: Iterable[tuple[str, bytes]] = ()) -> None:
+        self._rows: dict[str, bytes | dict[str, Any]] = dict(rows)
         self._lock = threading.Lock()
         self._flows: dict[str, list[str]] | None = None
 
     def __getitem__(self, task: str) -> dict[str, Any]:
         with self._lock:
             row = self._rows[task]
-            if isinstance(row, str):
+            if isinstance(row, bytes):
                 read = parsed(row)
                 row = self._rows[task] = read if isinstance(read, dict) else {}
             return row
@@ -62,10 +62,18 @@ class Rows(MutableMapping[str, dict[str, Any]]):
 
     def with_receipt(self, flow: str | None = None) -> list[str]:
         """Return the tasks whose row has a receipt, of one *flow* or all, in order of the rows."""
+        named = list(self._rows) if flow is None else self.of_flow(flow)
+        return [task for task in named if self._has_receipt(task, self._rows[task])]
+
+    def of_flow(self, flow: str) -> list[str]:
+        """Return the tasks of *flow* that have a row, in order of the rows."""
         with self._lock:
-            named = list(self._rows) if flow is None else self._by_flow().get(flow, [])
-            rows = [(task, self._rows[task]) for task in named]
-        return [task for task, row in rows if self._has_receipt(task, row)]
+            return list(self._by_flow().get(flow, ()))
+
+    def flows(self) -> list[str]:
+        """Return the part before ``:`` of every task that has a row, in order of the rows."""
+        with self._lock:
+            return list(self._by_flow())
 
     def _by_flow(self) -> dict[str, list[str]]:
         if self._flows is None:
@@ -74,18 +82,18 @@ class Rows(MutableMapping[str, dict[str, Any]]):
                 self._flows.setdefault(task.partition(":")[0], []).append(task)
         return self._flows
 
-    def _has_receipt(self, task: str, row: str | dict[str, Any]) -> bool:
-        if isinstance(row, str):
-            if _RECEIPT.match(row) and '"outputs":[' in row:
+    def _has_receipt(self, task: str, row: bytes | dict[str, Any]) -> bool:
+        if isinstance(row, bytes):
+            if _RECEIPT.match(row) and b'"outputs":[' in row:
                 return True
             row = self[task]
         return is_receipt(row.get(VALUES))
 
 
-def parsed(text: str) -> Any:
+def parsed(text: str | bytes) -> Any:
     """Return what the JSON in *text* says; None where it is none."""
     try:
-        return json.loads(text)
+        return json.loads(text if isinstance(text, str) else text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
 

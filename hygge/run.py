@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
-from hygge import redaction, room, schema, seal
+from hygge import redaction, room, schema, sealing
 from hygge.columns import StoreColumns
 from hygge.coordinator import Coordinator, Options, Plan
 from hygge.durability import Disks, forget_cached
@@ -133,7 +133,7 @@ class Run:
         self._refresh(plans)
         for each in plans:
             self._columns.begin(each)
-            seal.remember(self.state, each)
+            sealing.remember(self.state, each)
 
     def _sweep(self, plans: Sequence[FlowPlan]) -> None:
         """Remove what killed runs left: temporary files, and outputs that nothing records."""
@@ -335,8 +335,9 @@ class Run:
         while a flow can't be read: it may be the one that takes over.
         """
         there = {flow.name for flow in plan.flows}
-        names = {name for name in self.state.names() if name.partition(":")[0] not in there}
-        gone = sorted(names & self.state.tasks()) if names and not plan.errors else []
+        vanished = set() if plan.errors else self.state.flows() - there
+        tasks = self.state.tasks() if vanished else ()
+        gone = sorted(task for task in tasks if task.partition(":")[0] in vanished)
         if not gone:
             return Counter()
         self._vanished = [

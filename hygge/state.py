@@ -19,6 +19,13 @@ from hygge.rows import DEPS, VALUES, Rows, as_doit_has_it, can_be_task, is_recei
 from hygge.state_file import StateFile
 from hygge.variables import concealed
 
+_ROWS = """
+SELECT CAST(task || x'00' || data || x'00' || run AS BLOB), CAST(sum AS BLOB) FROM tasks
+WHERE typeof(task) = 'text' AND typeof(data) = 'text' AND typeof(run) = 'text'
+AND typeof(sum) = 'text'
+"""
+"""All rows, each as what its sum is the hash of; as bytes, because text costs twice as much."""
+
 REMOVED: Mapping[str, Any] = {"removed": True}
 """Values of a task that removed a partition's outputs: its row goes."""
 
@@ -45,6 +52,7 @@ class State:
         self._file = StateFile(name)
         self._rows: Rows | None = None
         self._runs: dict[str, str] = {}
+        self._sums: dict[str, str] = {}
         self._dirty: set[str] = set()
         self._current_run = ""
         self._configs: set[str] = set()
@@ -93,10 +101,11 @@ class State:
         """Forget everything."""
         self._writable()
         self._loaded().clear()
+        self._sums.clear()
         self._dirty.clear()
         self._configs.clear()
         with self._transaction() as connection:
-            for table in ("tasks", "failures", "configs", "seals"):
+            for table in ("tasks", "failures", "configs", "flow_seals"):
                 connection.execute(f"DELETE FROM {table}")
 
     def dump(self) -> None:
@@ -119,6 +128,7 @@ class State:
         self._lock.acquire(wait)
         self._file.open_to_write()
         self._rows = None
+        self._runs, self._sums = {}, {}
         self._configs.clear()
 
     @property
@@ -135,14 +145,14 @@ class State:
         """Return the tasks that have a receipt or were being moved when a run ended."""
         return {*self.receipts(), *self.intents()}
 
-    def names(self) -> Set[str]:
-        """Return the names of `tasks`, and perhaps of others. Reads nothing else."""
-        rows = [*self._file.texts("task", "tasks"), *self._file.texts("task", "intents")]
-        return {name for (name,) in rows}
+    def flows(self) -> Set[str]:
+        """Return the flows of `tasks`, and the tasks of people's own."""
+        begun = self._file.texts("task", "intents")
+        return {*self._loaded().flows(), *(task.partition(":")[0] for (task,) in begun)}
 
     def entities(self) -> Set[tuple[str, str]]:
         """Return flow and entity of those of `tasks` that are partitions of an entity."""
-        if not any("." in name.partition(":")[0] for name in self.names()):
+        if not any("." in flow for flow in self.flows()):
             return set()
         named = (task.partition(":")[0].partition(".") for task in self.tasks())
         return {(flow, entity) for flow, _, entity in named if entity}
@@ -179,13 +189,18 @@ class State:
     def forget(self, tasks: Iterable[str]) -> None:
         """Remove what is remembered of *tasks*, but not what is to be cleared away. One commit."""
         self._writable()
+        tasks = [*tasks]
         with self._file.guard, self._transaction() as connection:
             for task in tasks:
                 self._loaded().pop(task, None)
                 self._dirty.discard(task)
+                self._sums.pop(task, None)
                 for table in ("tasks", "failures"):
                     connection.execute(f"DELETE FROM {table} WHERE task = ?", (task,))
-                _unseal(connection, task)
+            left = {task.partition(":")[0] for task in tasks} - {*self._loaded().flows()}
+            connection.executemany(
+                "DELETE FROM flow_seals WHERE flow = ?", [(flow,) for flow in left]
+            )
 
     def failures(self) -> dict[str, str]:
         """Return the messages of the tasks whose last move failed."""
@@ -297,37 +312,23 @@ class State:
         if swept:
             self._lock.was_left = False
 
-    def seal(self, flow: str) -> tuple[str, int, bytes, bytes] | None:
-        """Return key, count and both lists of the seal of *flow*; None if it has none.
-
-        It has none either if anything was done to one of its receipts since: a seal goes with any
-        that is written or forgotten, in one transaction, and has a sum of them all.
-        """
-        query = "SELECT key, count, read, written, sum FROM seals WHERE flow = ?"
-        for key, count, read, written, total in self._file.select(query, (flow,)):
-            if not (isinstance(read, bytes) and isinstance(written, bytes)):
-                continue
-            if total == self._sum_of_seal(flow, str(key), str(count), read, written):
-                return str(key), int(count), read, written
+    def seal(self, flow: str) -> bytes | None:
+        """Return the seal of *flow* as it was remembered; None if it has none."""
+        query = "SELECT seal, sum FROM flow_seals WHERE flow = ?"
+        for data, total in self._file.select(query, (flow,)):
+            if isinstance(data, bytes) and total == _sum_of_seal(flow, data):
+                return data
         return None
 
-    def remember_seal(self, flow: str, key: str, count: int, read: bytes, written: bytes) -> None:
+    def remember_seal(self, flow: str, data: bytes) -> None:
         """Replace the seal of *flow*."""
-        total = self._sum_of_seal(flow, key, str(count), read, written)
         with self._transaction() as connection:
-            row = (flow, key, str(count), read, written, total)
-            connection.execute("INSERT OR REPLACE INTO seals VALUES (?, ?, ?, ?, ?, ?)", row)
+            row = (flow, data, _sum_of_seal(flow, data))
+            connection.execute("INSERT OR REPLACE INTO flow_seals VALUES (?, ?, ?)", row)
 
-    def _sum_of_seal(self, flow: str, key: str, count: str, read: bytes, written: bytes) -> str:
-        # All tasks of a flow begin with its name and ':', after which ';' comes.
-        rows = self._file.texts(
-            "task, data, run, sum", "tasks", "task >= ? AND task < ?", (f"{flow}:", f"{flow};")
-        )
-        digest = xxhash.xxh3_128("\0".join(map("\0".join, rows)).encode("utf-8", "replace"))
-        digest.update(f"\0{flow}\0{key}\0{count}\0{len(read)}\0".encode())
-        digest.update(read)
-        digest.update(written)
-        return digest.hexdigest()
+    def sums(self, flow: str) -> dict[str, str]:
+        """Return, for each task of *flow*, a hash of all that is stored for it."""
+        return {task: self._sums[task] for task in self._loaded().of_flow(flow)}
 
     def all_rows(self) -> dict[str, dict[str, Any]]:
         """Return everything that is stored by task, for people to read."""
@@ -337,35 +338,43 @@ class State:
 
     def _loaded(self) -> Rows:
         if self._rows is None:
-            # A row that was damaged on the disk, or that nobody can have written, is not believed.
-            believed = [
-                (task, data, run)
-                for task, data, run, total in self._file.texts("task, data, run, sum", "tasks")
-                if total == _sum(task, data, run) and can_be_task(task)
-            ]
-            self._rows = Rows((task, data) for task, data, _ in believed)
-            self._runs = {task: run for task, _, run in believed}
+            believed: list[tuple[str, bytes]] = []
+            for row, total in self._file.select(_ROWS):
+                # A row that was damaged on the disk, or that nobody can have written, is not
+                # believed.
+                parts = row.split(b"\0")
+                if xxhash.xxh3_128_hexdigest(row).encode() != total or len(parts) != 3:
+                    continue
+                task = parts[0].decode("utf-8", "replace")
+                if can_be_task(task):
+                    believed.append((task, parts[1]))
+                    self._runs[task] = parts[2].decode("utf-8", "replace")
+                    self._sums[task] = total.decode()
+            self._rows = Rows(believed)
         return self._rows
 
     def _commit(self) -> None:
         rows = self._loaded()
-        removed = [task for task in self._dirty if rows[task].get(VALUES) == REMOVED]
+        removed = [(task,) for task in self._dirty if rows[task].get(VALUES) == REMOVED]
+        written = [self._row(task, rows[task]) for task in self._dirty.difference(*removed)]
+        dirty = [(task,) for task in self._dirty]
         with self._transaction() as connection:
-            for task in self._dirty:
-                if task in removed:
-                    connection.execute("DELETE FROM tasks WHERE task = ?", (task,))
-                else:
-                    run = self._runs[task] = self._current_run or self._runs.get(task, "")
-                    data = json.dumps(rows[task], separators=(",", ":"))
-                    row = (task, data, run, _sum(task, data, run))
-                    connection.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", row)
-                _unseal(connection, task)
-                connection.execute("DELETE FROM failures WHERE task = ?", (task,))
-                connection.execute("DELETE FROM intents WHERE task = ?", (task,))
+            connection.executemany("DELETE FROM tasks WHERE task = ?", removed)
+            connection.executemany("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", written)
+            connection.executemany("DELETE FROM failures WHERE task = ?", dirty)
+            connection.executemany("DELETE FROM intents WHERE task = ?", dirty)
         # Only now: what could not be written is tried again with the next commit.
-        for task in removed:
+        for task, _, run, total in written:
+            self._runs[task], self._sums[task] = run, total
+        for (task,) in removed:
             del rows[task]
+            self._sums.pop(task, None)
         self._dirty.clear()
+
+    def _row(self, task: str, stored: Mapping[str, Any]) -> tuple[str, str, str, str]:
+        run = self._current_run or self._runs.get(task, "")
+        data = json.dumps(stored, separators=(",", ":"))
+        return task, data, run, _sum(task, data, run)
 
     def _transaction(
         self, durable: bool = False
@@ -378,9 +387,11 @@ class State:
             self.begin()
 
 
-def _unseal(connection: sqlite3.Connection, task: str) -> None:
-    connection.execute("DELETE FROM seals WHERE flow = ?", (task.partition(":")[0],))
-
-
 def _sum(task: str, data: str, run: str) -> str:
     return text_hash(f"{task}\0{data}\0{run}")
+
+
+def _sum_of_seal(flow: str, data: bytes) -> str:
+    digest = xxhash.xxh3_128(f"{flow}\0".encode("utf-8", "surrogatepass"))
+    digest.update(data)
+    return digest.hexdigest()

@@ -33,8 +33,7 @@ CREATE TABLE IF NOT EXISTS configs (hash TEXT PRIMARY KEY, config TEXT);
 CREATE TABLE IF NOT EXISTS failures (task TEXT PRIMARY KEY, message TEXT);
 CREATE TABLE IF NOT EXISTS intents (task TEXT, run TEXT, outputs TEXT, PRIMARY KEY (task, run));
 CREATE TABLE IF NOT EXISTS unclean (run TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS seals
-  (flow TEXT PRIMARY KEY, key TEXT, count TEXT, read BLOB, written BLOB, sum TEXT);
+CREATE TABLE IF NOT EXISTS flow_seals (flow TEXT PRIMARY KEY, seal BLOB, sum TEXT);
 COMMIT;
 """
 
@@ -44,7 +43,7 @@ COLUMNS = {
     "task, message": "failures",
     "task, run, outputs": "intents",
     "run": "unclean",
-    "flow, key, count, read, written, sum": "seals",
+    "flow, seal, sum": "flow_seals",
 }
 """What is read of each table; a damaged definition passes SQLite's own check."""
 

@@ -350,15 +350,15 @@ def test_refreshed_receipts_replace_the_old_ones(opened: Open) -> None:
     ]
 
 
-def test_names_and_entities_are_those_of_all_tasks(opened: Open) -> None:
-    assert (begun(opened()).names(), begun(opened()).entities()) == (set(), set())
+def test_flows_and_entities_are_those_of_all_tasks(opened: Open) -> None:
+    assert (begun(opened()).flows(), begun(opened()).entities()) == (set(), set())
 
     for task in ("flights:1", "tables.a:x", "tables.b:y.z"):
         succeed(opened(), task)
     state = begun(opened())
     state.intend("tables.c:z", ["store/z"], "run-1")
 
-    assert state.names() == {"flights:1", "tables.a:x", "tables.b:y.z", "tables.c:z"}
+    assert state.flows() == {"flights", "tables.a", "tables.b", "tables.c"}
     assert state.entities() == {("tables", "a"), ("tables", "b"), ("tables", "c")}
 
 

@@ -37,6 +37,8 @@ def bring_back(tasks: list[Any], invocation: Invocation) -> None:
             left_out = flow.plan.decisions
         prepared = flow.plan.prepared
         assert prepared is not None
-        tasks += [PartitionTask(invocation.run, prepared, each) for each in left_out]
+        there = {*flow.task_dep}
+        missing = [each for each in left_out if each.task not in there]
+        tasks += [PartitionTask(invocation.run, prepared, each) for each in missing]
         flow.task_dep[:] = [each.task for each in flow.plan.decisions]
         flow.apart = ()

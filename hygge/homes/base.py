@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -76,7 +76,7 @@ class Home(ABC):
         """
 
     def glance(self) -> list[tuple[str, os.stat_result]] | None:
-        """Return each file by name, sorted; None if that does not tell whether anything changed.
+        """Return each file by its path as sources have it; None if that does not tell all changes.
 
         Much cheaper than `partitions`, which sees the same files afterwards.
 
@@ -84,6 +84,19 @@ class Home(ABC):
             HomeError: It can't be listed.
         """
         return None
+
+    def partitions_of(self, paths: Collection[str]) -> tuple[Partition, ...]:
+        """Return those of `partitions` that are made of the sources at *paths*.
+
+        Args:
+            paths: All sources of each of them.
+
+        Raises:
+            HomeError: It can't be listed.
+        """
+        return tuple(
+            each for each in self.partitions() if not {s.path for s in each.sources} - {*paths}
+        )
 
     @abstractmethod
     def scan(self, partition: Partition) -> pl.LazyFrame:

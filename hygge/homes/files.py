@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,14 @@ class FilesHome(Home):
         self.options: Mapping[str, Any] = section.values.get("options", {})
 
     def partitions(self) -> tuple[Partition, ...]:
-        files = (Listed(path, name, stat_or_none(path)) for path, name in self._names())
+        return self._grouped(self._names())
+
+    def partitions_of(self, paths: Collection[str]) -> tuple[Partition, ...]:
+        found = ((path, name) for path, name in self._names() if located(path, self.root) in paths)
+        return self._grouped(found)
+
+    def _grouped(self, names: Iterable[tuple[str, str]]) -> tuple[Partition, ...]:
+        files = (Listed(path, name, stat_or_none(path)) for path, name in names)
         grouped = grouping.partitions(self.section, self.partition, files, self.suffixes)
         return tuple(
             Partition(each.key, each.name, tuple(map(self._source, each.files)), each.values)
@@ -54,7 +61,7 @@ class FilesHome(Home):
     def glance(self) -> list[tuple[str, os.stat_result]] | None:
         names = self.seen = list(self._names())
         try:
-            return sorted([(name, os.stat(path)) for path, name in names])
+            return [(located(path, self.root), os.stat(path)) for path, _ in names]
         except OSError:
             return None
 
