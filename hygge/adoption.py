@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hygge.fingerprint import Signature, config_hash, content_hash
+from hygge.fingerprint import Signature, content_hash
 from hygge.plan import Decision
 from hygge.prepared import Prepared
 from hygge.receipt import Output, ReadSource, Receipt
@@ -31,7 +31,7 @@ def adopt(prepared: Prepared, decision: Decision) -> tuple[Receipt | None, str]:
             outputs.append(Output(path, content_hash(root / path), None, signature))
     except OSError:
         return None, path
-    digest = config_hash(prepared.config)
+    digest = prepared.config_hash
     count = len(partition.sources)
     receipt = Receipt(
         config=digest,

@@ -89,9 +89,13 @@ class Attempt:
     def _files(self) -> tuple[Source, ...]:
         return self.partition.sources + self.shaping.prepared.input_sources
 
+    def _paths(self) -> list[str]:
+        root = str(self.root)
+        return [os.path.join(root, each.path) for each in self._files()]
+
     def _signatures(self) -> list[Signature]:
         with contextlib.suppress(OSError):
-            stats = [os.stat(self.root / each.path) for each in self._files()]
+            stats = [os.stat(path) for path in self._paths()]
             if all(is_regular(stat) for stat in stats):
                 return [Signature.of(stat) for stat in stats]
         # Gone, a link to nowhere, or a pipe that would be waited for: the home can say it better.
@@ -99,10 +103,10 @@ class Attempt:
         raise self._source_changed()
 
     def _hash(self, index: int, signature: Signature) -> str:
-        path = self.root / self._files()[index].path
+        path = self._paths()[index]
         try:
             if index >= len(self.partition.sources) and not signature.racy:
-                return self.hashes.read(str(path), signature)
+                return self.hashes.read(path, signature)
             return content_hash(path)
         except OSError:
             self._examine()
@@ -117,7 +121,7 @@ class Attempt:
 
     def _changed_since(self, before: Sequence[Signature]) -> bool:
         try:
-            now = [Signature.of(os.stat(self.root / each.path)) for each in self._files()]
+            now = [Signature.of(os.stat(path)) for path in self._paths()]
         except OSError:
             return True
         return not all(old.same_file(new) for old, new in zip(before, now, strict=True))

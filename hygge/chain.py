@@ -26,7 +26,7 @@ def lies_in(section: Section, root: Path, stores: Folders) -> list[str]:
     full = os.path.normpath(os.path.join(root, path))
     if glob.has_magic(path) and not os.path.lexists(full):
         return [name for name, store in stores.items() if could_match_in(full, store)]
-    return stores.near(os.path.realpath(full))
+    return stores.near(stores.resolve(full))
 
 
 def needed(flow: Flow, known: Iterable[str]) -> list[str]:

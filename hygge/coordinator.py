@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from hygge import plan, preparing, refusals
 from hygge.errors import HyggeError
-from hygge.fingerprint import ContentHashes, config_hash
+from hygge.fingerprint import ContentHashes
 from hygge.foresight import foreseen
 from hygge.homes.base import Home
 from hygge.overrides import Asked
 from hygge.ownership import Ownership
 from hygge.partition import Partition
+from hygge.paths import Resolver
 from hygge.plan import Decision, FlowPlan, Look, Reason, Remembered, Wanted
 from hygge.prepared import Input, Prepared
 from hygge.project import Project
@@ -212,8 +212,7 @@ class Coordinator:
         self, prepared: Prepared, partitions: Mapping[str, Partition]
     ) -> Iterator[Decision]:
         config = prepared.config
-        digest = config_hash(config)
-        change = self._config_change(config)
+        digest, change = prepared.config_hash, self._config_change(config)
         failures, doubted = self._failures, self._doubted
         inputs = prepared.input_sources
         for task, partition in partitions.items():
@@ -228,10 +227,10 @@ class Coordinator:
 
     def _config_change(self, config: Mapping[str, Any]) -> Callable[[str], str]:
         """Return what tells how a remembered configuration differs from *config*."""
-        shown = concealed(config)  # as it is remembered
 
         @functools.cache
         def change(digest: str) -> str:
+            shown = concealed(config)  # as it is remembered
             return plan.config_change(self.state.config(digest), shown) or "a value that is hidden"
 
         return change
@@ -268,10 +267,10 @@ class Coordinator:
     def ownership(self, plans: Iterable[FlowPlan]) -> Ownership:
         """Return which files are whose, as *plans* say, and where they don't, as receipts do."""
         stores: dict[str, str] = {}
-        result = Ownership({}, {}, self.project.root)
+        result, resolve = Ownership({}, {}, self.project.root), Resolver()
         for each in plans:
             if each.prepared is not None:
-                stores[each.name] = os.path.realpath(each.prepared.store.folder())
+                stores[each.name] = resolve(each.prepared.store.folder())
             decided = each.error is None and not each.put_off
             recorded = functools.partial(self._recorded, each.name)
             result = result.with_flow(each.name, each.outputs if decided else recorded)

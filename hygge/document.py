@@ -207,7 +207,7 @@ class _Reader:
         self.environment = environment
         self.places: dict[Path, Place] = {}
         self.keys: dict[Path, Place] = {}
-        self._scalars = yaml.SafeLoader("")
+        self._scalars: Any = yaml.constructor.SafeConstructor()
         self._open: set[int] = set()
         self._count = 0
         self._characters = 0

@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -46,6 +47,7 @@ class Disks:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._watched: dict[int, tuple[int, Path]] = {}
+        self._asked: set[Path] = set()
         self._known: frozenset[Path] = frozenset()
         self._lock = threading.Lock()
 
@@ -54,6 +56,9 @@ class Disks:
 
         It need not be there yet.
         """
+        if folder in self._asked:
+            return
+        self._asked.add(folder)
         folder = _nearest(folder)
         with contextlib.suppress(OSError):  # one that may not be read is heard of by its files
             device = folder.stat().st_dev
@@ -71,9 +76,10 @@ class Disks:
             StoreError: Something did not get there.
         """
         failed = self._settle_disks()
+        root = str(self._root)
         for output in outputs:
             try:
-                _check(self._root / output)
+                _check(os.path.join(root, output))
             except (FileNotFoundError, NotADirectoryError):
                 continue  # it was removed since; if not by this run, the next one finds it missing
             except OSError as error:
@@ -189,20 +195,25 @@ def forget_cached(files: Iterable[Path]) -> None:
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _check(file: Path) -> None:
+def _check(file: str | Path) -> None:
     """Raise OSError if *file*, which was written, could not be brought onto the disk."""
     ask = _of_libc("sync_file_range")
-    with _opened(file) as descriptor:
+    descriptor = _open(file)
+    try:
         if ask is None:
             os.fsync(descriptor)
             return
-        whole = ctypes.c_int64(0)
         try:
-            _called(ask, descriptor, whole, whole, ctypes.c_uint(WAIT_BEFORE_WRITE_WAIT_AFTER))
+            _called(ask, descriptor, _WHOLE, _WHOLE, _WAITING)
         except OSError as error:
             if error.errno not in (errno.ENOSYS, errno.EINVAL, errno.ESPIPE):
                 raise
             os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_WHOLE, _WAITING = ctypes.c_int64(0), ctypes.c_uint(WAIT_BEFORE_WRITE_WAIT_AFTER)
 
 
 def _fsync(path: Path) -> None:
@@ -220,11 +231,15 @@ def _fsync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = _open(path)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _open(path: str | Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _called(function: _Call, *arguments: object) -> None:
@@ -234,6 +249,7 @@ def _called(function: _Call, *arguments: object) -> None:
             raise OSError(number, os.strerror(number))
 
 
+@functools.cache
 def _of_libc(name: str) -> _Call | None:
     """Return the function of the C library, or None where it has none."""
     return getattr(ctypes.CDLL(None, use_errno=True), name, None)

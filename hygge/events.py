@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import re
 import secrets
 import threading
@@ -85,7 +84,7 @@ class EventLog:
             event["step"] = step
         if data:
             event["data"] = data
-        line = json.dumps(redaction.hide_in(event), ensure_ascii=False, default=str)
+        line = redaction.as_json(event, default=str)
         with self._lock:
             self._write(line.encode("utf-8", "replace") + b"\n")
             if self.listener is not None:

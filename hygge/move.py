@@ -136,6 +136,8 @@ class Move:
 
     def _remove_leftovers(self, outputs: Iterable[Output]) -> tuple[str, ...]:
         """Remove what the last move wrote and this one did not."""
+        if not self.earlier:
+            return ()
         written = {real(output.path, self.root) for output in outputs}
         left = [each for each in self.earlier if real(each, self.root) not in written]
         floors = set(self.shaping.prepared.floors())

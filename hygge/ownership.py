@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,39 @@ class Outputs:
     def real(self) -> frozenset[str]:
         """The real paths."""
         return all_real(self._paths(), self._root)
+
+
+class Settled:
+    """Outputs that a run has put into place, or vouches for. Safe to use from several threads.
+
+    Args:
+        root: The project's root.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+        self._paths: dict[str, None] = {}
+        self._unresolved: list[str] = []
+        self._real: set[str] = set()
+
+    def add(self, outputs: Iterable[str]) -> None:
+        """Add *outputs*, as receipts have them."""
+        with self._lock:
+            new = [each for each in outputs if each not in self._paths]
+            self._paths.update(dict.fromkeys(new))
+            self._unresolved += new
+
+    def __contains__(self, output: str) -> bool:
+        """Tell whether *output* is one of them, however its path is written."""
+        with self._lock:
+            self._real |= all_real(self._unresolved, self._root)
+            self._unresolved.clear()
+            return real(output, self._root) in self._real
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield them, as receipts have them, in the order in which they were added."""
+        return iter(list(self._paths))
 
 
 @dataclass(frozen=True)

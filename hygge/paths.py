@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import functools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -50,6 +50,26 @@ def all_real(paths: Iterable[str], root: Path) -> frozenset[str]:
     return frozenset(os.path.join(resolved(folder), name) for folder, name in pairs)
 
 
+class Resolver:
+    """Resolves links as ``os.path.realpath`` does, but each folder once.
+
+    What it said stays said: for one look at the disk, not for a whole run.
+    """
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def __call__(self, path: str | os.PathLike[str]) -> str:
+        """Return the absolute *path* with all links in it resolved."""
+        folder, name = os.path.split(path)
+        if name in ("", os.curdir, os.pardir) or not os.path.isabs(folder):
+            return os.path.realpath(path)
+        if folder not in self._folders:
+            self._folders[folder] = self(folder) if os.path.dirname(folder) != folder else folder
+        full = os.path.join(self._folders[folder], name)
+        return os.path.realpath(full) if os.path.islink(full) else full
+
+
 def contains(folder: str, path: str) -> bool:
     """Tell whether *path* is *folder* or lies below it; both absolute and free of links."""
     return path == folder or path.startswith(os.path.join(folder, ""))
@@ -60,9 +80,15 @@ class Folders(Mapping[str, str]):
 
     Args:
         folders: Absolute path of each, free of links, by name.
+        resolve: Resolves links.
     """
 
-    def __init__(self, folders: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folders: Mapping[str, str],
+        resolve: Callable[[str | os.PathLike[str]], str] = os.path.realpath,
+    ) -> None:
+        self.resolve = resolve
         self._folders = dict(folders)
         self._places = {name: place for place, name in enumerate(self._folders)}
         self._names: dict[str, list[str]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hygge.checks import Checks
 from hygge.contract import Contract
 from hygge.errors import HomeError
-from hygge.fingerprint import text_hash
+from hygge.fingerprint import config_hash, text_hash
 from hygge.flow import Flow
 from hygge.homes.base import Home
 from hygge.partition import Partition, Source
@@ -85,9 +86,9 @@ class Prepared:
     gone: bool = False
     """Whether it is an entity that is remembered, but no longer there."""
 
-    @property
-    def config(self) -> dict[str, Any]:
-        """What in the configuration can change a partition's result; for the config hash."""
+    @functools.cached_property
+    def config(self) -> Mapping[str, Any]:
+        """What in the configuration can change a partition's result."""
         more = {
             "transform": self.transform.fingerprint(),
             "checks": self.checks.fingerprint(),
@@ -101,6 +102,11 @@ class Prepared:
         reading, writing = self.home.reading(), self.store.writing()
         written = {key: value for key, value in more.items() if value}
         return {"home": reading, "store": writing, "format": DATA_FORMAT, **written}
+
+    @functools.cached_property
+    def config_hash(self) -> str:
+        """Hash of `config`."""
+        return config_hash(self.config)
 
     @property
     def on_removed(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from hygge.errors import HyggeError
 from hygge.flow import Flow, Loaded, Section
 from hygge.homes.base import Home
 from hygge.overrides import Asked
-from hygge.paths import Folders
+from hygge.paths import Folders, Resolver
 from hygge.plan import FlowPlan
 from hygge.prepared import Input, Prepared, quarantine_folder
 from hygge.project import Project
@@ -59,15 +58,15 @@ def all_prepared(
         ConfigError: Two files define one flow, or what is asked for is in a file that is broken.
     """
     found, stores, broken = _loaded(project, entities, asked, reserved)
-    root = project.root
-    real = {name: os.path.realpath(store.folder()) for name, store in stores.items()}
-    folders, lies_in = Folders(real), chain.lies_in
+    root, resolve = project.root, Resolver()
+    real = {name: resolve(store.folder()) for name, store in stores.items()}
+    folders, lies_in = Folders(real, resolve), chain.lies_in
     for name in [n for n, e in found.items() if n in lies_in(e.flow.home, root, folders)]:
         broken.append(FlowPlan(name, None, error=refusals.store_in_home(found.pop(name).flow)))
         del real[name]
-    aside = Folders({name: str(quarantine_folder(name, root)) for name in real})
+    aside = Folders({name: str(quarantine_folder(name, root)) for name in real}, resolve)
     names = sorted([*found, *(each.name for each in broken)])
-    neighbours = _Neighbours(root, stores, Folders(real), aside, names)
+    neighbours = _Neighbours(root, stores, Folders(real, resolve), aside, names)
     ready: dict[str, Prepared] = {}
     for name, each in found.items():
         try:
@@ -127,7 +126,7 @@ def _prepared(loaded: Loaded, neighbours: _Neighbours) -> Prepared:
     if loaded.gone and "type" not in section.values:
         section = section.with_kind("parquet")  # any will do: there is nothing to be read
     home = Home.create(section, root)
-    if home.overlaps(store.folder()):
+    if home.overlaps(store.folder(), neighbours.folders.resolve):
         raise refusals.store_in_home(flow)
     inputs, upstream = {}, {*before, *chain.needed(flow, neighbours.names)} - {flow.name}
     for name, section in sorted(flow.inputs.items()):

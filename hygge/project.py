@@ -6,6 +6,7 @@ import dataclasses
 import os
 import shlex
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
@@ -98,6 +99,8 @@ class Project:
             return
         folder = self._read_from / flow / "entities"
         self._check_listable(folder)
+        if not folder.is_dir():
+            return
         found: dict[str, Path] = {}
         files = (file for suffix in FLOW_SUFFIXES for file in folder.glob(f"*{suffix}"))
         for file in sorted(files, key=lambda file: natural(file.name)):
@@ -261,10 +264,11 @@ def read_yaml(file: Path, shown: str) -> document.Document:
         ConfigError: It can't be read, is too large, is no YAML or is no mapping.
     """
     try:
-        if (size := file.stat().st_size) > MOST_BYTES:
-            what = f"too large to be a flow: {size:,} bytes"
+        there = file.stat()
+        if there.st_size > MOST_BYTES:
+            what = f"too large to be a flow: {there.st_size:,} bytes"
             raise ConfigError(what, shown, f"at most {MOST_BYTES:,} bytes; is it data?")
-        if not (file.is_file() or file.is_dir()):
+        if not (stat.S_ISREG(there.st_mode) or stat.S_ISDIR(there.st_mode)):
             raise ConfigError("no plain file", shown, "put one there, or remove it")
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

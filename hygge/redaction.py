@@ -32,6 +32,9 @@ _OWN_FORM = re.compile(r"[\d-]{10}T[\d:.]+Z|\d{8}T\d{9}Z-[0-9a-f]{6}|[0-9a-f]{32
 
 _registered: set[str] = set()
 
+_in_json: set[str] = set()
+"""What is registered, as it stands inside of text in JSON."""
+
 
 def is_secret_name(name: str) -> bool:
     """Tell whether a variable called *name* holds a secret, by its name."""
@@ -61,7 +64,9 @@ def _register(value: str) -> None:
     """Look for *value* from now on, unless it is too short or one of `OWN_WORDS`."""
     plain = value.isascii() and value.isalnum()
     forms = [value] if plain else _forms(value)
-    _registered.update(each for each in forms if len(each) >= SHORTEST and each not in OWN_WORDS)
+    hidden = [each for each in forms if len(each) >= SHORTEST and each not in OWN_WORDS]
+    _registered.update(hidden)
+    _in_json.update(json.dumps(each, ensure_ascii=False)[1:-1] for each in hidden)
 
 
 def _forms(value: str) -> Iterator[str]:
@@ -79,7 +84,8 @@ def _forms(value: str) -> Iterator[str]:
 
 def hide(text: str) -> str:
     """Return *text* with ``***`` for each secret in it: registered values and passwords in URLs."""
-    text = _PASSWORD_IN_URL.sub(rf"\1{HIDDEN}\3", text)
+    if "://" in text:
+        text = _PASSWORD_IN_URL.sub(rf"\1{HIDDEN}\3", text)
     # The longest first: one secret may be the beginning of another.
     for value in sorted(_registered, key=len, reverse=True):
         if value in text:
@@ -99,6 +105,19 @@ def hide_in(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [hide_in(each) for each in value]
     return value
+
+
+def as_json(value: Any, **more: Any) -> str:
+    """Return the JSON-like *value* as JSON, with all in it that `hide_in` hides hidden.
+
+    Args:
+        more: For `json.dumps`.
+    """
+    text = json.dumps(value, ensure_ascii=False, **more)
+    # Nearly always there is nothing to hide, and that is seen at once.
+    if "://" in text or any(each in text for each in _in_json):
+        text = json.dumps(hide_in(value), ensure_ascii=False, **more)
+    return text
 
 
 def _hidden(text: str) -> str:

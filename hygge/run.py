@@ -18,7 +18,7 @@ from hygge.errors import CheckFailed, ContractBroken, HyggeError, StateError, St
 from hygge.events import new_run_id
 from hygge.fingerprint import ContentHashes, config_hash
 from hygge.move import Move, Moved, remove, sweep, sweep_folder
-from hygge.ownership import Ownership
+from hygge.ownership import Ownership, Settled
 from hygge.paths import real
 from hygge.places import Places
 from hygge.plan import Decision, FlowPlan
@@ -54,7 +54,7 @@ class Run:
         """Tasks that did not run because one before them failed."""
         self._hashes = hashes
         self._columns = StoreColumns(state)
-        self._settled: set[str] = set()
+        self._settled = Settled(project.root)
         self._vanished: list[str] = []
         self._ownership = Ownership({}, {}, project.root)
         self._planned: tuple[FlowPlan, ...] = ()
@@ -106,9 +106,7 @@ class Run:
     def begin(self, planned: Sequence[str], plan: Plan) -> None:
         """Note that the run begins, with the tasks that are known to be stale."""
         configs = {
-            flow.name: config_hash(flow.prepared.config)
-            for flow in plan.flows
-            if flow.prepared is not None
+            flow.name: flow.prepared.config_hash for flow in plan.flows if flow.prepared is not None
         }
         self.recorder.begin(planned, config_hash(configs))
 
@@ -178,8 +176,9 @@ class Run:
 
     def _may_remove(self, output: str) -> bool:
         """Tell whether no partition that is there now settles, or has just settled, at *output*."""
-        settled = real(output, self.project.root) in self._settled
-        return not settled and self._ownership.is_unused(output) and self._places.hold(output)
+        if output in self._settled or not self._ownership.is_unused(output):
+            return False
+        return self._places.hold(output)
 
     @functools.cached_property
     def _places(self) -> Places:
@@ -200,8 +199,8 @@ class Run:
         if doubted and any(self.state.run_of(task) in doubted for task in refreshed):
             # They were read back, but perhaps from memory: this run's end vouches for the disk.
             self._begin_writing(self.project.root)
-            verified = (each for receipt in refreshed.values() for each in receipt.outputs)
-            self._settled.update(real(each.path, self.project.root) for each in verified)
+            verified = (each.path for receipt in refreshed.values() for each in receipt.outputs)
+            self._settled.add(verified)
         self.state.refresh(refreshed)
 
     @property
@@ -232,12 +231,11 @@ class Run:
         """
         assert decision.partition is not None
         self._begin_writing(prepared.store.folder())
-        digest = config_hash(prepared.config)
-        self.state.remember_config(digest, prepared.config)
+        self.state.remember_config(prepared.config_hash, prepared.config)
         recorded = [each.path for each in decision.receipt.outputs] if decision.receipt else []
         if decision.reason is None:
             self._let_go(prepared, decision, recorded)
-        earlier = [*recorded, *self._intended(self.state.intents(), decision.task)]
+        earlier = [*recorded, *self._intended(self.state.intents(decision.task), decision.task)]
         if decision.receipt is None:
             earlier += prepared.found(decision.partition)
         intended = prepared.intended(decision.partition, self.id)
@@ -251,7 +249,7 @@ class Run:
                 self.instant,
                 functools.partial(self._columns.accept, prepared, decision.task),
             ),
-            config_hash=digest,
+            config_hash=prepared.config_hash,
             hashes=self._hashes,
             intend=functools.partial(self._intend, decision.task, intended),
             remember_columns=self._columns.remember,
@@ -262,8 +260,7 @@ class Run:
             elsewhere=self.trial.elsewhere(prepared, decision.task, intended),
         )
         moved = self._remembering_failure(decision.task, move)
-        root = self.project.root
-        self._settled.update(real(output.path, root) for output in moved.receipt.outputs)
+        self._settled.add(output.path for output in moved.receipt.outputs)
         self.recorder.files(decision.task, moved, decision.receipt)
         return moved
 
@@ -320,7 +317,7 @@ class Run:
         self._begin_writing(prepared.store.folder())
         self.recorder.started(decision.task, str(decision.reason))
         known = [each.path for each in decision.receipt.outputs] if decision.receipt else []
-        outputs = [*known, *self._intended(self.state.intents(), decision.task)]
+        outputs = [*known, *self._intended(self.state.intents(decision.task), decision.task)]
         removed = self._remove(outputs, prepared.floors())
         self.recorder.removed_files(decision.task, removed)
         return removed
@@ -376,7 +373,7 @@ class Run:
         """Return what *task* wrote, or was about to write."""
         receipt = self.state.receipt(task)
         outputs = [each.path for each in receipt.outputs] if receipt else []
-        return outputs + self._intended(self.state.intents(), task)
+        return outputs + self._intended(self.state.intents(task), task)
 
     def finish(self, outcome: str) -> None:
         """End the run: wait until the disk has everything, then declare it clean.
@@ -391,7 +388,7 @@ class Run:
         try:
             self.trial.close()
             if self._writing or self._sweeps:
-                self._disks.settle(sorted(self._settled))
+                self._disks.settle(self._settled)
                 self.state.mark_clean(swept=not self._unswept)
         except HyggeError:
             outcome = "failed"

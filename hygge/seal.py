@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hygge.fingerprint import Signature, canonical_json, config_hash, text_hash
+from hygge.fingerprint import Signature, canonical_json, text_hash
 from hygge.prepared import Prepared
 
 FORMAT = 2
@@ -124,7 +124,7 @@ def key_of(prepared: Prepared) -> str:
     flow = prepared.flow
     sections = [flow.home.values, flow.store.values, *(s.values for s in flow.inputs.values())]
     text = canonical_json([FORMAT, prepared.transform.sees_paths, *map(dict, sections)])
-    return text_hash(f"{config_hash(prepared.config)}{text}")
+    return text_hash(f"{prepared.config_hash}{text}")
 
 
 def hash_of_rows(sums: Iterable[str]) -> str:

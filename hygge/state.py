@@ -198,9 +198,8 @@ class State:
                 for table in ("tasks", "failures"):
                     connection.execute(f"DELETE FROM {table} WHERE task = ?", (task,))
             left = {task.partition(":")[0] for task in tasks} - {*self._loaded().flows()}
-            connection.executemany(
-                "DELETE FROM flow_seals WHERE flow = ?", [(flow,) for flow in left]
-            )
+            gone = [(flow,) for flow in left]
+            connection.executemany("DELETE FROM flow_seals WHERE flow = ?", gone)
 
     def failures(self) -> dict[str, str]:
         """Return the messages of the tasks whose last move failed."""
@@ -263,13 +262,17 @@ class State:
             row = (task, run, json.dumps(list(outputs)))
             connection.execute("INSERT OR REPLACE INTO intents VALUES (?, ?, ?)", row)
 
-    def intents(self) -> dict[str, list[tuple[str, list[str]]]]:
+    def intents(self, only: str = "") -> dict[str, list[tuple[str, list[str]]]]:
         """Return (run, outputs), by task, of what was to be written and is not recorded.
 
         An intent stays until a later move, or a removal, of its task is recorded.
+
+        Args:
+            only: The task to look for; empty for all.
         """
         found: dict[str, list[tuple[str, list[str]]]] = {}
-        for task, run, text in self._file.texts("task, run, outputs", "intents"):
+        where = ("task = ?", (only,)) if only else ()
+        for task, run, text in self._file.texts("task, run, outputs", "intents", *where):
             if not can_be_task(task):
                 continue
             outputs = parsed(text)
@@ -314,11 +317,9 @@ class State:
 
     def seal(self, flow: str) -> bytes | None:
         """Return the seal of *flow* as it was remembered; None if it has none."""
-        query = "SELECT seal, sum FROM flow_seals WHERE flow = ?"
-        for data, total in self._file.select(query, (flow,)):
-            if isinstance(data, bytes) and total == _sum_of_seal(flow, data):
-                return data
-        return None
+        found = self._file.select("SELECT seal, sum FROM flow_seals WHERE flow = ?", (flow,))
+        sound = (data for data, total in found if total == _sum_of_seal(flow, data))
+        return next(sound, None)
 
     def remember_seal(self, flow: str, data: bytes) -> None:
         """Replace the seal of *flow*."""
@@ -391,7 +392,7 @@ def _sum(task: str, data: str, run: str) -> str:
     return text_hash(f"{task}\0{data}\0{run}")
 
 
-def _sum_of_seal(flow: str, data: bytes) -> str:
-    digest = xxhash.xxh3_128(f"{flow}\0".encode("utf-8", "surrogatepass"))
-    digest.update(data)
-    return digest.hexdigest()
+def _sum_of_seal(flow: str, data: object) -> str | None:
+    """Return the sum of the seal in *data*; None if that is none."""
+    name = f"{flow}\0".encode("utf-8", "surrogatepass")
+    return xxhash.xxh3_128_hexdigest(name + data) if isinstance(data, bytes) else None

@@ -24,7 +24,7 @@ from hygge import project as projects
 from hygge import tasks
 from hygge.commands.telling import no_task
 from hygge.errors import ConfigError, HyggeError
-from hygge.fingerprint import canonical_json, config_hash, text_hash
+from hygge.fingerprint import canonical_json, text_hash
 from hygge.group_tasks import BrokenFlowTask, GroupTask
 from hygge.plan import Decision
 from hygge.prepared import Prepared, quarantine_folder
@@ -204,7 +204,7 @@ def _depends_on(prepared: Prepared, decision: Decision) -> str:
     sources = [*decision.partition.sources] if decision.partition else []
     read = [*sources, *prepared.input_sources]
     signatures = [[each.path, _identity(each.signature)] for each in read]
-    return text_hash(canonical_json([config_hash(prepared.config), signatures]))
+    return text_hash(canonical_json([prepared.config_hash, signatures]))
 
 
 def _identity(signature: Any) -> list[int] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -127,8 +127,12 @@ class Home(ABC):
     def reading(self) -> Mapping[str, Any]:
         """Return what beside the sources' bytes can change the rows; for the config hash."""
 
-    def overlaps(self, folder: Path) -> bool:
-        """Tell whether the home and *folder* share files, so that no store may be there."""
+    def overlaps(self, folder: Path, resolve: Callable[[Path], str] = os.path.realpath) -> bool:
+        """Tell whether the home and *folder* share files, so that no store may be there.
+
+        Args:
+            resolve: Resolves links.
+        """
         return False
 
     def is_missing(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,9 +174,8 @@ class FilesHome(Home):
             fixed = os.path.dirname(fixed)
         return not os.path.lexists(self.root / fixed)
 
-    def overlaps(self, folder: Path) -> bool:
-        home = os.path.realpath(self.root / self.path)
-        other = os.path.realpath(folder)
+    def overlaps(self, folder: Path, resolve: Callable[[Path], str] = os.path.realpath) -> bool:
+        home, other = resolve(self.root / self.path), resolve(folder)
         plain = not glob.has_magic(self.path)
         if os.path.isdir(home) or (plain and self.is_missing()):
             return contains(home, other) or contains(other, home)

@@ -48,6 +48,7 @@ class FilesStore(Store):
         self.section = section
         self.root = root
         self.path: str = normal(section.values["path"], root)
+        self._folder = root / self.path
         self.compression: str = section.values.get("compression", self.default_compression)
         self.options: Mapping[str, Any] = section.values.get("options", {})
         self.fan_out = FanOut.of(section)
@@ -71,7 +72,7 @@ class FilesStore(Store):
         return "uncompressed" if self.compression == "none" else self.compression
 
     def folder(self) -> Path:
-        return self.root / self.path
+        return self._folder
 
     def ending(self) -> str:
         """Return how the names of outputs end."""
@@ -87,7 +88,7 @@ class FilesStore(Store):
     def found(self, partition: Partition) -> tuple[str, ...]:
         name = partition.name + self.ending()
         if self.fan_out is None:
-            there = [name] if os.path.lexists(self.folder() / name) else []
+            there = [name] if os.path.lexists(os.path.join(self._folder, name)) else []
         else:
             there = self.fan_out.found(self.folder(), name)
         return tuple(f"{self.path}/{each}" for each in there)
@@ -115,16 +116,17 @@ class FilesStore(Store):
         Raises:
             StoreError: One is.
         """
-        folder = (self.root / final).parent
-        while folder != self.folder() and folder.is_relative_to(self.folder()):
-            if folder.is_symlink():
-                shown = located(str(folder), self.root)
+        top = os.path.join(self._folder, "")
+        folder = os.path.dirname(os.path.join(self.root, final))
+        while folder.startswith(top):
+            if os.path.islink(folder):
+                shown = located(folder, self.root)
                 raise StoreError(
                     f"'{shown}' is a link: what is written there would not be in the store",
                     final,
                     "remove the link; a store may lie elsewhere as a whole: store: {path: ...}",
                 )
-            folder = folder.parent
+            folder = os.path.dirname(folder)
 
     def stage(self, partition: Partition, rows: pl.LazyFrame, run: str) -> list[StagedFile]:
         if self.fan_out is not None:

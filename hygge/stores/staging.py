@@ -16,7 +16,7 @@ import xxhash
 
 from hygge.errors import HomeError, StoreError
 from hygge.events import RUN_ID
-from hygge.fingerprint import CHUNK, Signature, content_hash, text_hash
+from hygge.fingerprint import CHUNK, Signature, content_hash, is_regular, text_hash
 from hygge.receipt import Output
 
 _TEMPORARY = re.compile(rf"\..*\.{RUN_ID}\.tmp", re.DOTALL)
@@ -71,10 +71,12 @@ class StagedFile:
         return Output(self.final, self.hash, self.rows, signature), changed
 
     def _already_there(self) -> bool:
-        # A link is replaced, never written through: what it points to is not the store's.
-        if self.target.is_symlink() or not self.target.is_file():
+        try:
+            there = os.lstat(self.target)
+        except (FileNotFoundError, NotADirectoryError):
             return False
-        if self.target.stat().st_size != self.temporary.stat().st_size:
+        # A link is replaced, never written through: what it points to is not the store's.
+        if not is_regular(there) or there.st_size != os.lstat(self.temporary).st_size:
             return False
         try:
             return content_hash(self.target) == self.hash
@@ -104,10 +106,11 @@ def is_temporary(name: str) -> bool:
 
 def temporary_path(target: Path, run: str) -> Path:
     """Return the name under which *run* writes *target*; no reader's glob matches it."""
-    name = f".{target.name}.{run}.tmp"
+    folder, written = os.path.split(target)
+    name = f".{written}.{run}.tmp"
     if len(os.fsencode(name)) > LONGEST_NAME:
-        name = f".{text_hash(target.name)}.{run}.tmp"
-    return target.with_name(name)
+        name = f".{text_hash(written)}.{run}.tmp"
+    return Path(folder, name)
 
 
 @contextlib.contextmanager
@@ -121,9 +124,12 @@ def staging(final: str, target: Path, run: str) -> Iterator[Path]:
     check_place(final, target)
 
     def begin() -> None:
-        # Left by an earlier attempt of the same run; never written through if it is a link.
-        temporary.unlink(missing_ok=True)
-        temporary.touch(exist_ok=False)
+        try:
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except FileExistsError:
+            # Left by an earlier attempt of the same run; never written through if it is a link.
+            temporary.unlink()
+            temporary.touch(exist_ok=False)
 
     _begin_in(target.parent, final, begin)
     try:
@@ -180,7 +186,7 @@ def check_place(final: str, target: Path) -> None:
         StoreError: A folder is there.
     """
     with _store_errors(final):
-        if target.is_dir() and not target.is_symlink():
+        if os.path.isdir(target) and not os.path.islink(target):
             raise StoreError(
                 f"'{final}' is a folder", final, "move it away: a file has to be written there"
             )
@@ -226,7 +232,8 @@ def _begin_in(folder: Path, final: str, begin: Callable[[], None]) -> None:
 
 def _make_folder(final: str, folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if not os.path.isdir(folder):
+            folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise StoreError(
             f"the folder for '{final}' can't be made: a file is in its place",
