@@ -6,12 +6,11 @@ import dataclasses
 import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hygge import plan, preparing, refusals
 from hygge.errors import HyggeError
 from hygge.fingerprint import ContentHashes
-from hygge.foresight import foreseen
 from hygge.homes.base import Home
 from hygge.overrides import Asked
 from hygge.ownership import Ownership
@@ -21,11 +20,12 @@ from hygge.plan import Decision, FlowPlan, Look, Reason, Remembered, Wanted
 from hygge.prepared import Input, Prepared
 from hygge.project import Project
 from hygge.seal import Seal
-from hygge.selection import behind, selected
-from hygge.share import Share
 from hygge.standing import Standing, standing
 from hygge.state import State
 from hygge.variables import concealed
+
+if TYPE_CHECKING:
+    from hygge.share import Share
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,10 @@ class Coordinator:
         Raises:
             ConfigError: Two files define one flow.
         """
+        # Imported here: a run foresees nothing.
+        from hygge.foresight import foreseen
+        from hygge.selection import behind, selected
+
         plans: dict[str, FlowPlan] = {}
         prepared = self.prepared()
         for each, tasks in selected(prepared, only):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import re
-import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ RUN_ID = r"\d{8}T\d{9}Z-[0-9a-f]{6}"
 def new_run_id() -> str:
     """Return an id that sorts by time: UTC to the millisecond, then chance."""
     now = datetime.datetime.now(datetime.UTC)
-    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z-{secrets.token_hex(3)}"
+    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z-{os.urandom(3).hex()}"
 
 
 def is_run_id(text: str) -> bool:

@@ -7,10 +7,12 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hygge.manifest import Manifest
 from hygge.redaction import hide
+
+if TYPE_CHECKING:
+    from hygge.manifest import Manifest
 
 _PLACE = re.compile(r"^  at (?P<file>\S.*?):(?P<line>\d+):(?P<column>\d+)  ", re.MULTILINE)
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import resource
 import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +144,10 @@ def sweep(folder: Path) -> None:
 
 def versions() -> dict[str, str]:
     """Return the versions of what makes a difference to data."""
+    # Imported here: a run that moves nothing leaves no manifest.
+    import platform
+    from importlib import metadata
+
     found = {name: metadata.version(package) for name, package in LIBRARIES.items()}
     return {**found, "python": platform.python_version(), "platform": platform.platform()}
 

@@ -9,15 +9,17 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hygge import error_record
 from hygge.events import EventLog, timestamp
 from hygge.manifest import Manifest, sweep
-from hygge.move import Moved
 from hygge.prepared import QUARANTINE
 from hygge.receipt import Output, Receipt
-from hygge.retrying import Told
+
+if TYPE_CHECKING:
+    from hygge.error_record import ErrorRecord
+    from hygge.move import Moved
+    from hygge.retrying import Told
 
 SECONDS_BETWEEN_PROGRESS = 1.0
 
@@ -123,7 +125,7 @@ class Recorder:
             error=f"{type(told.error).__name__}: {told.error}".split("\n")[0],
         )
 
-    def failed(self, task: str, error: error_record.ErrorRecord) -> None:
+    def failed(self, task: str, error: ErrorRecord) -> None:
         """Note that something could not be done."""
         self.open()
         with self._lock:

@@ -34,7 +34,7 @@ class Registry(Generic[Kind]):
         return sorted({*schema.kinds(self.section), *self._classes, *plugins})
 
     def built_in(self) -> dict[str, type[Kind]]:
-        """Return the classes that come with hygge, by kind."""
+        """Return the classes that come with hygge, by kind. Imports all of them."""
         return {kind: self._find(kind) for kind in schema.kinds(self.section)}
 
     def find(self, kind: str, section: Section) -> type[Kind]:
@@ -43,7 +43,9 @@ class Registry(Generic[Kind]):
         Raises:
             ConfigError: There is no such kind.
         """
-        known = self.kinds() if kind not in self._classes else [kind]
+        # Only of others the packages that are installed have to be asked.
+        is_known = kind in self._classes or kind in schema.kinds(self.section)
+        known = [kind] if is_known else self.kinds()
         if kind not in known:
             near = nearest(kind, known)
             hint = f"did you mean '{near}'?" if near else f"one of {', '.join(known)}"

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from doit.exceptions import BaseFail, UnmetDependency
 from doit.task import Task
@@ -17,11 +17,13 @@ from hygge.commands.terminal import printable
 from hygge.group_tasks import BrokenFlowTask, GroupTask, left_out
 from hygge.live import LiveBlock
 from hygge.live import amount_of_bytes as amount_of_bytes
-from hygge.move import Moved
 from hygge.outlet import Outlet
 from hygge.recorder import settled
 from hygge.redaction import hide
 from hygge.tasks import MoveAction, PartitionTask, RemoveAction
+
+if TYPE_CHECKING:
+    from hygge.move import Moved
 
 
 @dataclass

@@ -9,27 +9,31 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hygge import redaction, room, schema, sealing
+from hygge import redaction, room, schema
+from hygge.clearing import remove, sweep, sweep_folder
 from hygge.columns import StoreColumns
 from hygge.coordinator import Coordinator, Options, Plan
 from hygge.durability import Disks, forget_cached
 from hygge.errors import CheckFailed, ContractBroken, HyggeError, StateError, StoreError
 from hygge.events import new_run_id
 from hygge.fingerprint import ContentHashes, config_hash
-from hygge.move import Move, Moved, remove, sweep, sweep_folder
 from hygge.ownership import Ownership, Settled
 from hygge.paths import real
-from hygge.places import Places
 from hygge.plan import Decision, FlowPlan
-from hygge.prepared import QUARANTINE, Prepared, quarantine_folder
+from hygge.prepared import Prepared, quarantine_folder
 from hygge.project import Project
 from hygge.receipt import is_path
 from hygge.recorder import Recorder
-from hygge.shape import Shaping
 from hygge.state import State
 from hygge.stores.staging import is_temporary
 from hygge.trial import Trial
+from hygge.vanished import Vanished
+
+if TYPE_CHECKING:
+    from hygge.move import Move, Moved
+    from hygge.places import Places
 
 Intents = dict[str, list[tuple[str, list[str]]]]
 
@@ -55,7 +59,7 @@ class Run:
         self._hashes = hashes
         self._columns = StoreColumns(state)
         self._settled = Settled(project.root)
-        self._vanished: list[str] = []
+        self._vanished = Vanished(state, project.root, self._written_by, self._may_remove)
         self._ownership = Ownership({}, {}, project.root)
         self._planned: tuple[FlowPlan, ...] = ()
         self._owning = threading.Lock()
@@ -131,7 +135,13 @@ class Run:
         self._refresh(plans)
         for each in plans:
             self._columns.begin(each)
-            sealing.remember(self.state, each)
+        decided = [each for each in plans if each.decisions]
+        if decided:
+            # Imported here: most runs decide nothing.
+            from hygge.sealing import remember
+
+            for each in decided:
+                remember(self.state, each)
 
     def _sweep(self, plans: Sequence[FlowPlan]) -> None:
         """Remove what killed runs left: temporary files, and outputs that nothing records."""
@@ -183,6 +193,8 @@ class Run:
     @functools.cached_property
     def _places(self) -> Places:
         # Most runs remove nothing.
+        from hygge.places import Places
+
         root, flows = self.project.root, self.project.flows
         return Places.of(root, self._planned, flows, self.state.stores())
 
@@ -229,6 +241,10 @@ class Run:
         Raises:
             HyggeError: It was not moved; that is remembered.
         """
+        # Imported here, as what comes of it: most runs move nothing.
+        from hygge.move import Move
+        from hygge.shape import Shaping
+
         assert decision.partition is not None
         self._begin_writing(prepared.store.folder())
         self.state.remember_config(prepared.config_hash, prepared.config)
@@ -325,49 +341,22 @@ class Run:
     def forget_vanished(self, plan: Plan) -> Counter[str]:
         """Forget the partitions of flows that are not in *plan* any more; count them by flow.
 
-        What they wrote stays, for nobody said that the data should go with the flow; but what lies
-        in a store that another flow has taken over, and that it does not write, goes. Of such a
-        store, what is remembered waits for `forget_the_rest`: if this run is killed before the new
-        flow has moved everything, nothing else could name what is to go. Nothing is forgotten
-        while a flow can't be read: it may be the one that takes over.
+        Nothing is forgotten while a flow can't be read: it may be the one that takes over.
         """
-        there = {flow.name for flow in plan.flows}
-        vanished = set() if plan.errors else self.state.flows() - there
-        tasks = self.state.tasks() if vanished else ()
-        gone = sorted(task for task in tasks if task.partition(":")[0] in vanished)
-        if not gone:
+        if plan.errors:
             return Counter()
-        self._vanished = [
-            task for task in gone if any(map(self._ownership.is_in_a_store, self._written_by(task)))
-        ]
-        return self._forget_vanished([task for task in gone if task not in self._vanished])
+        return self._vanished.forget([flow.name for flow in plan.flows], self._ownership)
 
     def forget_the_rest(self) -> Counter[str]:
         """Do what `forget_vanished` left for when everything has been moved; count by flow."""
-        return self._forget_vanished(self._vanished)
-
-    def _forget_vanished(self, gone: Sequence[str]) -> Counter[str]:
-        for task in gone:
-            written = self._written_by(task)
-            taken_over = [each for each in written if self._ownership.is_in_a_store(each)]
-            if taken_over:  # and what was set aside on the way there is set aside by another now
-                taken_over += [each for each in written if each.startswith(f"{QUARANTINE}/")]
-            remove(filter(self._may_remove, taken_over), self.project.root, {self.project.root})
-        self.state.forget(gone)
-        self.state.forget_intents(gone)
-        return Counter(task.partition(":")[0] for task in gone)
+        return self._vanished.forget_the_rest(self._ownership)
 
     def _clear_for(self, prepared: Prepared) -> None:
         """Remove what vanished flows left where *prepared* reads, if all is moved there by now."""
         failed = {task.partition(":")[0] for task in self.failed}
         stores = self._ownership.stores
         done = {each: stores[each] for each in prepared.upstream if each in stores.keys() - failed}
-        moved = Ownership(done, {}, self.project.root)
-        ready = [
-            task for task in self._vanished if any(map(moved.is_in_a_store, self._written_by(task)))
-        ]
-        self._forget_vanished(ready)
-        self._vanished = [task for task in self._vanished if task not in ready]
+        self._vanished.clear(done, self._ownership)
 
     def _written_by(self, task: str) -> list[str]:
         """Return what *task* wrote, or was about to write."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from doit.action import BaseAction
 from doit.cmd_base import ModuleTaskLoader
@@ -23,14 +23,11 @@ from doit.globals import Globals
 from doit.task import DelayedLoader, Task
 
 from hygge import project as projects
-from hygge.blocking import Blocked
 from hygge.content_checker import ContentChecker
 from hygge.coordinator import Coordinator, Options, Plan
-from hygge.error_record import ErrorRecord, record
 from hygge.errors import ConfigError, HomeError, HyggeError
 from hygge.fingerprint import ContentHashes
 from hygge.group_tasks import BrokenFlowTask, FlowTask, GroupTask
-from hygge.move import Moved
 from hygge.partition import Source
 from hygge.plan import Decision, FlowPlan
 from hygge.prepared import Prepared
@@ -38,6 +35,10 @@ from hygge.redaction import hide, register_environment
 from hygge.removals import in_the_way
 from hygge.run import Run
 from hygge.state import REMOVED, State
+
+if TYPE_CHECKING:
+    from hygge.error_record import ErrorRecord
+    from hygge.move import Moved
 
 
 @dataclass
@@ -105,6 +106,9 @@ class _Action(BaseAction, ABC):  # type: ignore[misc]
         return None
 
     def _recorded(self, error: BaseException) -> ErrorRecord:
+        # Imported here, as elsewhere in this module what most runs don't come to.
+        from hygge.error_record import record
+
         partition = self.decision.partition
         file = partition.sources[0].path if partition else None
         return record(error, self.decision.task, file)
@@ -281,6 +285,8 @@ def _tasks_put_off(prepared: Prepared, run: Run, state: State) -> Iterator[Task]
     stale = [each.task for each in plan.decisions if each.reason is not None]
     asked = [task for task in stale if task in current.asked_early]
     run.recorder.plan(asked or stale)
+    from hygge.blocking import Blocked
+
     blocked = Blocked(prepared, run.failed, state)
     members = []
     for task in _tasks_of(plan, run, state):

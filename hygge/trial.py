@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hygge.attempt import Attempt, Held
+from hygge.clearing import sweep
 from hygge.errors import Timeout, WorkerCrashed
 from hygge.handling import PROCESS
-from hygge.move import Move, Moved, sweep
 from hygge.prepared import Prepared
 from hygge.recorder import Recorder
-from hygge.retrying import retrying
 
 if TYPE_CHECKING:
+    from hygge.attempt import Attempt, Held
+    from hygge.move import Move, Moved
     from hygge.workers.crew import Crew
 
 
@@ -67,6 +67,8 @@ class Trial:
         retry = move.shaping.prepared.flow.retry
         if retry is None:
             return move()
+        from hygge.retrying import retrying
+
         tell = functools.partial(self._recorder.retried, task)
         return retrying(move, retry, tell, lambda: self.is_stopping())
 

@@ -77,6 +77,8 @@ LAYERS = {
         "recorder",
         "selection",
         "preparing",
+        "clearing",
+        "vanished",
         "seal",
         "sealing",
         "standing",

@@ -9,7 +9,7 @@ import inspect
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import doit.cmd_run
 import doit.doit_cmd
@@ -23,13 +23,15 @@ from hygge.commands.on_error import collects_all, failed_fast
 from hygge.commands.stopping import stopping_on_signals
 from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell
 from hygge.coordinator import Options
-from hygge.error_record import ErrorRecord, record
 from hygge.errors import ConfigError, HyggeError, UsageError, did_you_mean
 from hygge.group_tasks import BrokenFlowTask, FlowTask, GroupTask, left_out
 from hygge.own_tasks import wait_for_flows
 from hygge.plan import FlowPlan
-from hygge.share import parsed
 from hygge.tasks import Invocation, PartitionTask
+
+if TYPE_CHECKING:
+    from hygge.error_record import ErrorRecord
+    from hygge.share import Share
 
 CHECK_FAILED = 5
 """Exit code: nothing failed but checks and contracts."""
@@ -199,7 +201,7 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
         forced, allow_prune = params["always"], params["allow_prune"]
         options = Options(forced, allow_prune, asked=tasks.current.options.asked)
         try:
-            share = parsed(params["shard"]) if params["shard"] else None
+            share = _share(params["shard"])
         except UsageError as error:
             tell(error)
             return NOTHING_STARTED
@@ -307,6 +309,15 @@ class Run(Telling, doit.cmd_run.Run):  # type: ignore[misc]
                 )
 
 
+def _share(text: str) -> Share | None:
+    if not text:
+        return None
+    # Imported here: few runs are one of several.
+    from hygge.share import parsed
+
+    return parsed(text)
+
+
 def _planned(all_tasks: Mapping[str, Task], selected: Sequence[str]) -> list[str]:
     """Return the stale partitions among *selected* and all they depend on, in order."""
     wanted: set[str] = set()
@@ -328,6 +339,8 @@ def _recorded(task: Task, fail: Any) -> ErrorRecord:
     """Return what is to be remembered of the failure of *task*."""
     if isinstance(task, PartitionTask) and task.action.failure is not None:
         return task.action.failure
+    from hygge.error_record import record
+
     error = task.error if isinstance(task, BrokenFlowTask) else HyggeError(str(fail.message))
     return record(error, task.name)
 

@@ -14,8 +14,9 @@ from hygge.errors import ConfigError, HomeError
 from hygge.fingerprint import Signature, is_regular
 from hygge.flow import Section
 from hygge.homes import grouping
-from hygge.homes.base import Home, homes
+from hygge.homes.base import Home
 from hygge.homes.listing import Listed, Listing, could_match_in, stat_or_none
+from hygge.landing import SUFFIXES
 from hygge.partition import FILE, ROW, Partition, Source, natural
 from hygge.paths import contains, located
 
@@ -222,7 +223,7 @@ def kind_of(section: Section, root: Path) -> tuple[str, Names]:
         HomeError: There is nothing at the path.
         ConfigError: Their names don't tell, or tell of several.
     """
-    by_suffix = {suffix: kind for kind, cls in homes.built_in().items() for suffix in cls.suffixes}
+    by_suffix = {suffix: kind for kind in sorted(SUFFIXES) for suffix in SUFFIXES[kind]}
     names = list(Listing(section, root).names(tuple(by_suffix)))
     kinds = _kinds((name for _, name in names), by_suffix)
     if len(kinds) == 1:
@@ -243,7 +244,8 @@ def _kinds(names: Iterable[str], by_suffix: Mapping[str, str]) -> list[str]:
     found: set[str] = set()
     left = tuple(by_suffix)
     for name in names:
-        if name.lower().endswith(left):
-            found |= {kind for suffix, kind in by_suffix.items() if name.lower().endswith(suffix)}
+        lower = name.lower()
+        if lower.endswith(left):
+            found |= {kind for suffix, kind in by_suffix.items() if lower.endswith(suffix)}
             left = tuple(suffix for suffix, kind in by_suffix.items() if kind not in found)
     return sorted(found)

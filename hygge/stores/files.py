@@ -14,7 +14,6 @@ from hygge.flow import Section
 from hygge.partition import Partition
 from hygge.paths import located, normal
 from hygge.stores.base import Store
-from hygge.stores.fan_out import FanOut
 from hygge.stores.staging import (
     StagedFile,
     check_lengths,
@@ -27,6 +26,8 @@ from hygge.stores.staging import (
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from hygge.stores.fan_out import FanOut
 
 ROWS_AT_ONCE = 100_000
 """Rows in a row group or record batch. polars makes them as the rows happen to come, which after a
@@ -51,7 +52,12 @@ class FilesStore(Store):
         self._folder = root / self.path
         self.compression: str = section.values.get("compression", self.default_compression)
         self.options: Mapping[str, Any] = section.values.get("options", {})
-        self.fan_out = FanOut.of(section)
+        self.fan_out: FanOut | None = None
+        if "partition_by" in section.values:
+            # Imported here: most stores have none.
+            from hygge.stores.fan_out import FanOut
+
+            self.fan_out = FanOut.of(section)
         self._check_level()
 
     def _check_level(self) -> None:
