@@ -95,6 +95,8 @@ class Folders(Mapping[str, str]):
         for name, folder in self._folders.items():
             self._names.setdefault(os.path.join(folder, ""), []).append(name)
         self._sorted = sorted(self._names)
+        common = os.path.commonpath(self._folders.values()) if self._folders else ""
+        self._top = os.path.join(common, "")
 
     def __getitem__(self, name: str) -> str:
         return self._folders[name]
@@ -108,6 +110,8 @@ class Folders(Mapping[str, str]):
     def near(self, path: str) -> list[str]:
         """Return the names of those that hold *path* or lie in it, in the order they were given."""
         inside = os.path.join(path, "")
+        if not (inside.startswith(self._top) or self._top.startswith(inside)):
+            return []
         found: list[str] = []
         above = inside
         while above:

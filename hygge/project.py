@@ -15,6 +15,7 @@ from pathlib import Path
 from hygge import document, schema
 from hygge.errors import ConfigError, UsageError, nearest
 from hygge.partition import natural
+from hygge.paths import located
 
 SETTINGS = "hygge.yml"
 """The file with a project's own settings, from the root."""
@@ -141,9 +142,7 @@ class Project:
         """
         if self.copies is not None and path.is_relative_to(self._read_from):
             path = self.flows / path.relative_to(self._read_from)
-        return (
-            path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
-        )
+        return "." if path == self.root else located(str(path), self.root)
 
     def copy(self, into: Path) -> None:
         """Copy hygge.yml, and the YAML of flows and entities, to the folder *into* for `keep`.

@@ -128,9 +128,12 @@ def is_path(value: Any) -> bool:
 
 
 def _signature(numbers: tuple[int, ...]) -> Signature:
-    if not all(isinstance(each, int) for each in numbers):
+    if not {*map(type, numbers)} <= _WHOLE:
         raise TypeError("a signature is five whole numbers")
     return Signature(*numbers)
+
+
+_WHOLE = {int}
 
 
 def _numbers(signature: Signature) -> tuple[int, int, int, int, int]:

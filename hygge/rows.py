@@ -33,12 +33,14 @@ class Rows(MutableMapping[str, dict[str, Any]]):
         self._flows: dict[str, list[str]] | None = None
 
     def __getitem__(self, task: str) -> dict[str, Any]:
-        with self._lock:
-            row = self._rows[task]
-            if isinstance(row, bytes):
-                read = parsed(row)
-                row = self._rows[task] = read if isinstance(read, dict) else {}
-            return row
+        row = self._rows[task]
+        if isinstance(row, bytes):
+            read = parsed(row)
+            with self._lock:
+                row = self._rows[task]
+                if isinstance(row, bytes):  # nobody else has read it in the meantime
+                    row = self._rows[task] = read if isinstance(read, dict) else {}
+        return row
 
     def __setitem__(self, task: str, row: dict[str, Any]) -> None:
         with self._lock:

@@ -103,6 +103,8 @@ def _stood(standing: Standing) -> Iterator[_Part]:
     """Yield the partitions that stood."""
     seal = standing.seal
     text, tasks = seal.sums.hex(), standing.tasks
+    if not tasks:
+        return
     read = _by_owner(seal.read)
     written = _by_owner(seal.written)
     for task, number in tasks.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import inspect
 import sys
@@ -30,6 +31,9 @@ class List(Telling, doit.cmd_list.List):  # type: ignore[misc]
     def execute(self, params: Any, args: list[str]) -> int | None:
         """List what *args* name, or everything; return an exit code."""
         self._json = params["json"]
+        # Flows alone are shown then, and of their partitions only what is stale.
+        leaves_out = not (args or params["subtasks"])
+        tasks.current = dataclasses.replace(tasks.current, leaves_out=leaves_out)
         return super().execute(params, args)
 
     def _execute(self, **options: Any) -> int:
