@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from hygge.datatypes import polars_types
@@ -89,17 +90,29 @@ class CsvHome(FilesHome, kind="csv"):
         """Refuse a file in which a row has more or fewer fields than the first one.
 
         polars fills a short row with nulls and takes an empty line for a row of them, both
-        without a word, so pyarrow's strict reader looks first. It costs about half the time of
-        reading the file and no memory to speak of.
+        without a word, so pyarrow's strict reader looks first. It costs about a quarter of the
+        time of reading the file and no memory to speak of.
+        """
+        self._check_header(path)
+        if "comment" in self.options:  # pyarrow knows none
+            self._find_odd_row(path)
+            return
+        # At the same time: pyarrow passes over empty lines, and polars makes rows of them.
+        with ThreadPoolExecutor(1) as beside:
+            has_empty_line = beside.submit(_has_empty_line, path)
+            self._check_fields(path)
+        if has_empty_line.result():
+            self._find_odd_row(path)
+
+    def _check_fields(self, path: str) -> None:
+        """Refuse a file in which a row that is not empty has more or fewer fields than the first.
+
+        Raises:
+            HomeError: So it is; or the file can't be read.
         """
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
-        self._check_header(path)
-        if "comment" in self.options or _has_empty_line(path):
-            # pyarrow knows no comments, and takes an empty line for a row as polars does.
-            self._find_odd_row(path)
-            return
         parsing = arrow_csv.ParseOptions(
             delimiter=self._separator(path),
             quote_char=self.options.get("quote", '"') or False,
@@ -187,7 +200,9 @@ def _has_empty_line(path: str) -> bool:
     with contextlib.suppress(OSError), _bytes(path) as file:
         end = b"\n"
         while chunk := file.read(CHUNK):
-            if b"\n\n" in (both := end + chunk) or b"\n\r\n" in both:
+            both = end + chunk
+            # From the end: CPython is twice as fast there, where most bytes begin no match.
+            if both.rfind(b"\n\n") >= 0 or (b"\r" in both and b"\n\r\n" in both):
                 return True
             end = both[-2:]
     return False
