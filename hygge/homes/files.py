@@ -42,8 +42,9 @@ class FilesHome(Home):
         return self._grouped(self._names())
 
     def partitions_of(self, paths: Collection[str]) -> tuple[Partition, ...]:
-        found = ((path, name) for path, name in self._names() if located(path, self.root) in paths)
-        return self._grouped(found)
+        names = dict(self._names())
+        full = (os.path.join(self.root, path) for path in paths)
+        return self._grouped((path, names[path]) for path in full if path in names)
 
     def _grouped(self, names: Iterable[tuple[str, str]]) -> tuple[Partition, ...]:
         files = (Listed(path, name, stat_or_none(path)) for path, name in names)
