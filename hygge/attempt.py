@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Sequence
@@ -83,19 +84,21 @@ class Attempt:
         except BaseException:
             discard(shaped.staged)
             raise
-        read = zip(self._files(), hashes, before, strict=True)
+        read = zip(self._files, hashes, before, strict=True)
         return shaped, tuple(ReadSource(s.path, digest, stat) for s, digest, stat in read)
 
+    @functools.cached_property
     def _files(self) -> tuple[Source, ...]:
         return self.partition.sources + self.shaping.prepared.input_sources
 
+    @functools.cached_property
     def _paths(self) -> list[str]:
         root = str(self.root)
-        return [os.path.join(root, each.path) for each in self._files()]
+        return [os.path.join(root, each.path) for each in self._files]
 
     def _signatures(self) -> list[Signature]:
         with contextlib.suppress(OSError):
-            stats = [os.stat(path) for path in self._paths()]
+            stats = [os.stat(path) for path in self._paths]
             if all(is_regular(stat) for stat in stats):
                 return [Signature.of(stat) for stat in stats]
         # Gone, a link to nowhere, or a pipe that would be waited for: the home can say it better.
@@ -103,7 +106,7 @@ class Attempt:
         raise self._source_changed()
 
     def _hash(self, index: int, signature: Signature) -> str:
-        path = self._paths()[index]
+        path = self._paths[index]
         try:
             if index >= len(self.partition.sources) and not signature.racy:
                 return self.hashes.read(path, signature)
@@ -121,13 +124,13 @@ class Attempt:
 
     def _changed_since(self, before: Sequence[Signature]) -> bool:
         try:
-            now = [Signature.of(os.stat(path)) for path in self._paths()]
+            now = [Signature.of(os.stat(path)) for path in self._paths]
         except OSError:
             return True
         return not all(old.same_file(new) for old, new in zip(before, now, strict=True))
 
     def _source_changed(self) -> SourceChanged:
-        names = ", ".join(f"'{source.path}'" for source in self._files()[:3])
+        names = ", ".join(f"'{source.path}'" for source in self._files[:3])
         return SourceChanged(
             f"{names} was written to while it was read",
             self.partition.sources[0].path,

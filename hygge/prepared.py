@@ -113,7 +113,7 @@ class Prepared:
         """What becomes of outputs whose source is gone: ``delete``, ``keep`` or ``error``."""
         return str(self.flow.store.values.get("on_removed", "delete"))
 
-    @property
+    @functools.cached_property
     def input_sources(self) -> tuple[Source, ...]:
         """Every file of every input."""
         return tuple(source for each in self.inputs.values() for source in each.sources)

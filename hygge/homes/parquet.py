@@ -42,7 +42,8 @@ class ParquetHome(FilesHome, kind="parquet"):
         import pyarrow.parquet as pq
 
         try:
-            return pq.read_metadata(path)
+            with pa.OSFile(path) as file:
+                return pq.read_metadata(file)
         # UnicodeDecodeError: of damaged bytes, pyarrow can't even read its own message.
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise self.unreadable(located(path, self.root), str(error)) from error

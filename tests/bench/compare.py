@@ -25,6 +25,7 @@ from pathlib import Path
 
 import bulk
 import polars as pl
+import start
 from contestants import CONTESTANTS, Contestant, Hygge
 from measured import Measured, measured, median
 
@@ -35,6 +36,9 @@ BEGIN, END = "<!-- compared: begin -->\n", "<!-- compared: end -->"
 
 SETTLING = 2.1
 """Seconds after which no file counts as written just now."""
+
+LONG = 60.0
+"""Seconds from which on something is measured once, however many rounds there are."""
 
 Results = dict[str, dict[str, list[Measured]]]
 """Measured runs by case and contestant."""
@@ -81,8 +85,11 @@ def incremental(root: Path, tools: Path, partitions: int, rounds: int, left: set
     for number in range(rounds):
         for case, change in cases(days, base, number):
             for each in there:
+                before = results.get(case, {}).get(each.name, [])
+                if before and before[-1].wall > LONG:
+                    continue
                 change(each)
-                if case != FIRST and not each.builds and case != NOTHING:
+                if not each.builds and case != NOTHING:
                     continue
                 try:
                     took = measured(each.command, each.folder, each.environment)
@@ -97,6 +104,8 @@ def incremental(root: Path, tools: Path, partitions: int, rounds: int, left: set
 
 
 FIRST, NOTHING = "first run", "nothing to do"
+
+PARTS = ("incremental", "start", "bulk")
 
 
 def settle(there: list[Contestant]) -> None:
@@ -180,13 +189,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="measure hygge beside others")
     parser.add_argument("--partitions", type=int, nargs="*", default=[100, 1000, 10_000])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["incremental", "bulk"], nargs="*")
+    parser.add_argument("--only", choices=PARTS, nargs="*")
     parser.add_argument("--without", nargs="*", default=[], help="tools that are left out")
     parser.add_argument("--folder", type=Path, help="where the files go; a temporary folder")
     parser.add_argument("--tools", type=Path, help="where tools are installed, and stay")
     parser.add_argument("--page", action="store_true", help="write docs/performance.md")
     asked = parser.parse_args()
-    parts = asked.only or ["incremental", "bulk"]
+    parts = asked.only or PARTS
     text = machine() + "\n"
     with tempfile.TemporaryDirectory(dir=asked.folder, ignore_cleanup_errors=True) as name:
         tools = asked.tools or Path(name) / "tools"
@@ -197,6 +206,10 @@ def main() -> None:
             results = incremental(folder, tools, partitions, asked.rounds, left)
             text += f"\n## {partitions:,} partitions of 20 KB\n\n{table(results)}"
             shutil.rmtree(folder)
+        if "start" in parts:
+            folder = Path(name) / "start"
+            folder.mkdir()
+            text += f"\n## Before there is data\n\n{table(start.results(folder, asked.rounds))}"
         if "bulk" in parts:
             folder = Path(name) / "bulk"
             folder.mkdir()

@@ -29,7 +29,7 @@ def scanned(top):
                     count += 1
     return count
 
-print(scanned("data/home"), scanned("data/store") if os.path.isdir("data/store") else 0)
+print(scanned("data/home"), scanned("data/store"))
 """
 """Scans and stats both sides, and does nothing else."""
 
@@ -149,6 +149,11 @@ class Floor(Contestant):
     builds = False
     kept = ("floor.py",)
 
+    def forget(self) -> None:
+        super().forget()
+        # It makes no store, and both sides have to be looked at.
+        shutil.copytree(self.folder / "data/home", self.folder / "data/store")
+
     def write(self, days: list[str]) -> None:
         (self.folder / "floor.py").write_text(FLOOR)
 
@@ -219,7 +224,7 @@ class StockDoit(Contestant):
 class Snakemake(Installed):
     name = "snakemake"
     package, program = "snakemake", "snakemake"
-    most = 100
+    most = 1_000
     kept = ("Snakefile",)
 
     def write(self, days: list[str]) -> None:
@@ -233,7 +238,7 @@ class Snakemake(Installed):
 class Dvc(Installed):
     name = "dvc"
     package, program = "dvc", "dvc"
-    most = 100
+    most = 1_000
     kept = ("dvc.yaml",)
     environment: ClassVar[Mapping[str, str]] = {"DVC_NO_ANALYTICS": "1"}
 
@@ -258,7 +263,7 @@ class Dvc(Installed):
 class Dlt(Installed):
     name = "dlt"
     package, program = "dlt[filesystem,parquet]", "dlt"
-    most = 100
+    most = 1_000
     kept = ("load.py",)
 
     def write(self, days: list[str]) -> None:
