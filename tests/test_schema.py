@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -233,3 +234,26 @@ def test_type_is_not_needed_by_a_home_whose_files_tell_it(tmp_path: Path) -> Non
     (tmp_path / "a.csv").write_text("id\n1\n")
 
     assert Home.create({"path": "a.csv"}, tmp_path).kind == "csv"
+
+
+@pytest.mark.parametrize("what", ["link", "pipe", "folder", "noise"])
+def test_what_lies_where_it_is_remembered_what_fits_stops_nothing(
+    project: ProjectFolder, what: str
+) -> None:
+    project.parquet("data/home/a/x.parquet", 1)
+    project.flow("a", "home: data/home/a\nstore: data/store/a\n")
+    file = project.root / ".hygge/fitting"
+    file.parent.mkdir()
+    elsewhere = project.root / "elsewhere"
+    if what == "link":
+        file.symlink_to(elsewhere)
+    elif what == "pipe":
+        os.mkfifo(file)
+    elif what == "folder":
+        file.mkdir()
+    else:
+        file.write_bytes(os.urandom(1000))
+
+    assert project.doit().moved == 1
+    assert project.doit("list").code == 0
+    assert not elsewhere.exists()

@@ -7,7 +7,11 @@ hash of the schema and the values together: that these fit can never become wron
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import stat
 from pathlib import Path
+from typing import IO
 
 NAME = "fitting"
 """File below ``.hygge``: a hash a line. A line that was cut off is no hash, and harmless."""
@@ -24,8 +28,8 @@ def use(folder: Path) -> None:
     """Take what is remembered in *folder*, a project's ``.hygge``, for known."""
     if folder not in _read:
         _read.add(folder)
-        with contextlib.suppress(OSError):
-            _known.update((folder / NAME).read_text("ascii", "replace").split("\n"))
+        with contextlib.suppress(OSError), _opened(folder / NAME, os.O_RDONLY) as file:
+            _known.update(file.read().decode("ascii", "replace").split("\n"))
 
 
 def knows(digest: str) -> bool:
@@ -44,8 +48,22 @@ def keep(folder: Path) -> None:
     if not _new:
         return
     with contextlib.suppress(OSError):
-        file = folder / NAME
-        is_full = file.exists() and file.stat().st_size > LARGEST
-        with file.open("wb" if is_full else "ab", buffering=0) as opened:
-            opened.write("".join(f"\n{digest}\n" for digest in _new).encode())
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        with _opened(folder / NAME, flags) as file:
+            if os.fstat(file.fileno()).st_size > LARGEST:
+                file.truncate(0)
+            file.write("".join(f"\n{digest}\n" for digest in _new).encode())
         _new.clear()
+
+
+def _opened(path: Path, flags: int) -> IO[bytes]:
+    """Open a plain file; no link is followed, and no pipe waited for.
+
+    Raises:
+        OSError: It is none.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no plain file")
+    return os.fdopen(descriptor, "rb" if flags == os.O_RDONLY else "ab", buffering=0)
