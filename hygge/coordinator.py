@@ -69,7 +69,7 @@ class Coordinator:
         self.project = project
         self.state = state
         self.options = options
-        self.look = Look(project.root, hashes)
+        self.look = Look(project.root, hashes, lambda: self._sealed)
 
     def plan(self, only: Collection[str] = ()) -> Plan:
         """Decide for every partition that is there now, and foresee what will change before.
@@ -139,7 +139,14 @@ class Coordinator:
         if seal is None:
             return None
         doubtful = {task for task in (*self._failures, *begun) if task.startswith(f"{name}:")}
-        return standing(seal, prepared, self.state.sums(name), doubtful)
+        return standing(seal, prepared, self.state.sums(name), doubtful, self.look.hashes)
+
+    @functools.cached_property
+    def _sealed(self) -> Mapping[str, tuple[bytes, str]]:
+        """What seals know of files that receipts have not heard of: they were only touched."""
+        data = (self.state.seal(flow) for flow in self.state.flows())
+        seals = (Seal.from_bytes(each) for each in data if each is not None)
+        return {path: known for seal in seals if seal is not None for path, known in seal.known()}
 
     def plan_flow(
         self, prepared: Prepared, only: Collection[str] = (), standing: Standing | None = None

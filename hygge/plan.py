@@ -14,6 +14,7 @@ from hygge.errors import HyggeError
 from hygge.fingerprint import ContentHashes, Signature, is_regular
 from hygge.partition import Partition, Source
 from hygge.receipt import Output, ReadSource, Receipt
+from hygge.seal import numbers_of, packed
 
 if TYPE_CHECKING:
     from hygge.prepared import Prepared
@@ -106,6 +107,11 @@ class FlowPlan:
     if there are none."""
 
     @property
+    def is_renewed(self) -> bool:
+        """Whether files of partitions without a decision look another, and are the same."""
+        return self.standing is not None and self.standing.is_new
+
+    @property
     def sealed(self) -> int:
         """How many partitions are known to be up to date without a decision."""
         return self.standing.count if self.standing is not None else 0
@@ -147,6 +153,8 @@ class Look:
 
     root: Path
     hashes: ContentHashes
+    sealed: Callable[[], Mapping[str, tuple[bytes, str]]] = dict
+    """Returns what seals know of files by their paths: numbers, as `packed`, and content hash."""
 
     def source(self, source: Source, remembered: ReadSource | None) -> ReadSource | None:
         """Return *source* with its content hash, or None if it can't be read.
@@ -159,10 +167,17 @@ class Look:
         if remembered is not None and remembered.signature.proves(now):
             return dataclasses.replace(remembered, path=source.path)
         try:
-            digest = self.hashes.read(os.path.join(self.root, source.path), now)
+            digest = self._digest(source.path, now)
         except OSError:
             return None
         return ReadSource(source.path, digest, now)
+
+    def _digest(self, path: str, now: Signature) -> str:
+        """Return the content hash of the file at *path*; raises OSError."""
+        numbers, digest = self.sealed().get(path, (b"", ""))
+        if numbers == packed([numbers_of(now)]):
+            return digest
+        return self.hashes.read(os.path.join(self.root, path), now)
 
     def output(self, output: Output, doubted: bool) -> Output | None:
         """Return *output* as it is now, with its remembered hash; None if it is gone or changed."""
@@ -173,7 +188,10 @@ class Look:
             now = Signature.of(stat)
             if output.signature.proves(now) and not doubted:
                 return output
-            if not is_regular(stat) or self.hashes.read(path, now) != output.hash:
+            if not is_regular(stat):
+                return None
+            digest = self.hashes.read(path, now) if doubted else self._digest(output.path, now)
+            if digest != output.hash:
                 return None
         except OSError:
             return None

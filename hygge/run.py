@@ -135,7 +135,7 @@ class Run:
         self._refresh(plans)
         for each in plans:
             self._columns.begin(each)
-        decided = [each for each in plans if each.decisions]
+        decided = [each for each in plans if each.decisions or each.is_renewed]
         if decided:
             # Imported here: most runs decide nothing.
             from hygge.sealing import remember

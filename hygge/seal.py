@@ -9,13 +9,14 @@ receipts do, and by the same rule: none of them may be racy.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hygge.fingerprint import Signature, canonical_json, text_hash
 from hygge.prepared import Prepared
 
-FORMAT = 2
+FORMAT = 3
 """Version of the form of seals, and of the rules by which partitions are found up to date."""
 
 Numbers = tuple[int, int, int, int]
@@ -23,6 +24,12 @@ Numbers = tuple[int, int, int, int]
 
 WIDTH = 32
 """Bytes of the numbers of one file."""
+
+DIGITS = 32
+"""Hexadecimal digits of a hash; in a seal it has half as many bytes."""
+
+Seen = tuple[str, Numbers, str]
+"""Path, numbers and content hash of a file."""
 
 BETWEEN = "\0\0"
 """What stands between names."""
@@ -36,30 +43,35 @@ class Files:
     """As receipts have them, `joined`."""
     numbers: bytes
     """Of each of them, as `packed`."""
+    hashes: bytes
+    """Of the content of each, 16 bytes."""
     owners: bytes = b""
     """Number of the partition of each, 32 bits; empty if they belong to all partitions."""
 
     @classmethod
-    def of(cls, seen: Sequence[tuple[str, Numbers]], owners: Iterable[int] = ()) -> Files:
+    def of(cls, seen: Sequence[Seen], owners: Iterable[int] = ()) -> Files:
         """Put together what was *seen*, and the number of the partition of each."""
-        paths, numbers = joined(path for path, _ in seen), packed(each for _, each in seen)
-        return cls(paths, numbers, array("i", owners).tobytes())
+        paths, numbers = joined(path for path, _, _ in seen), packed(each for _, each, _ in seen)
+        hashes = bytes.fromhex("".join(digest for _, _, digest in seen))
+        return cls(paths, numbers, hashes, array("i", owners).tobytes())
 
     def _is_sound(self) -> bool:
-        return len(self.numbers) == _count(self.paths) * WIDTH
+        count = _count(self.paths)
+        return len(self.numbers) == count * WIDTH and len(self.hashes) * 2 == count * DIGITS
 
-    def owned(self) -> Iterable[tuple[str, Numbers, int]]:
-        """Yield path, numbers and number of the partition of each file."""
-        words = iter(array("q", self.numbers))
+    def owned(self) -> Iterable[tuple[Seen, int]]:
+        """Yield each file, and the number of its partition."""
+        words, hashes = iter(array("q", self.numbers)), split(self.hashes.hex(), DIGITS)
         numbers = zip(words, words, words, words, strict=True)
-        return zip(parted(self.paths), numbers, array("i", self.owners), strict=True)
+        seen = zip(parted(self.paths), numbers, hashes, strict=True)
+        return zip(seen, array("i", self.owners), strict=True)
 
-    def differing(self, numbers: bytes) -> set[int]:
-        """Return the partitions of the files of which *numbers*, in the same order, differ."""
+    def differing(self, numbers: bytes) -> list[int]:
+        """Return which files, by their order here, have other numbers than *numbers* says."""
         if numbers == self.numbers:
-            return set()
-        pairs = zip(chunks(self.numbers), chunks(numbers), array("i", self.owners), strict=True)
-        return {owner for old, new, owner in pairs if old != new}
+            return []
+        pairs = zip(split(self.numbers, WIDTH), split(numbers, WIDTH), strict=True)
+        return [at for at, (old, new) in enumerate(pairs) if old != new]
 
 
 @dataclass(frozen=True)
@@ -86,7 +98,7 @@ class Seal:
         parts = [str(FORMAT).encode(), self.key.encode(), self.rows.encode()]
         parts += [self.tasks, self.sums]
         for files in (self.read, self.inputs, self.written):
-            parts += [files.paths, files.numbers, files.owners]
+            parts += [files.paths, files.numbers, files.hashes, files.owners]
         return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
 
     @classmethod
@@ -97,21 +109,28 @@ class Seal:
             end = 8 + int.from_bytes(data[:8], "big")
             parts.append(data[8:end])
             data = data[end:]
-        if len(parts) != 14 or parts[0] != str(FORMAT).encode():
+        if len(parts) != 17 or parts[0] != str(FORMAT).encode():
             return None
         try:
             key, rows = parts[1].decode(), parts[2].decode()
-            read, inputs, written = (Files(*parts[at : at + 3]) for at in (5, 8, 11))
+            read, inputs, written = (Files(*parts[at : at + 4]) for at in (5, 9, 13))
             seal = cls(key, rows, parts[3], parts[4], read, inputs, written)
             return seal if seal._is_sound() else None
         except ValueError:
             return None
 
+    def known(self) -> Iterator[tuple[str, tuple[bytes, str]]]:
+        """Yield path, numbers, as `packed`, and content hash of every file."""
+        for files in (self.read, self.inputs, self.written):
+            hashes = split(files.hashes.hex(), DIGITS)
+            each = zip(split(files.numbers, WIDTH), hashes, strict=True)
+            yield from zip(parted(files.paths), each, strict=True)
+
     def _is_sound(self) -> bool:
         count = _count(self.tasks)
         owners = [*array("i", self.read.owners), *array("i", self.written.owners)]
         return (
-            len(self.sums) == count * 16
+            len(self.sums) * 2 == count * DIGITS
             and all(each._is_sound() for each in (self.read, self.inputs, self.written))
             and not self.inputs.owners
             and len(owners) == _count(self.read.paths) + _count(self.written.paths)
@@ -142,9 +161,12 @@ def packed(numbers: Iterable[Numbers]) -> bytes:
     return array("q", [value & _WORD for each in numbers for value in each]).tobytes()
 
 
-def chunks(data: bytes) -> list[bytes]:
-    """Return the numbers of each file in what `packed` made."""
-    return [data[at : at + WIDTH] for at in range(0, len(data), WIDTH)]
+Text = TypeVar("Text", str, bytes)
+
+
+def split(data: Text, width: int) -> list[Text]:
+    """Return *data* in parts of *width*."""
+    return [data[at : at + width] for at in range(0, len(data), width)]
 
 
 def joined(names: Iterable[str]) -> bytes:

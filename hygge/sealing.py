@@ -7,17 +7,15 @@ from dataclasses import dataclass
 
 from hygge.plan import Decision, FlowPlan
 from hygge.receipt import Output, ReadSource
-from hygge.seal import Files, Numbers, Seal, hash_of_rows, joined, key_of, numbers_of
-from hygge.standing import SUM, Standing
+from hygge.seal import DIGITS, Files, Seal, Seen, hash_of_rows, joined, key_of, numbers_of
+from hygge.standing import Standing
 from hygge.state import State
-
-Seen = tuple[tuple[str, Numbers], ...]
 
 UNKNOWN = (0, 0, 0, 0)
 """Numbers of a file that has to be looked at each time."""
 
-UNSEALED = "0" * SUM
-"""Sum of a row that has to be looked at each time."""
+UNSEALED = "0" * DIGITS
+"""Sum of a row, or hash of a file, that has to be looked at each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +24,21 @@ class _Part:
 
     task: str
     total: str
-    read: Seen
-    written: Seen
+    read: tuple[Seen, ...]
+    written: tuple[Seen, ...]
 
 
 def remember(state: State, plan: FlowPlan) -> None:
     """Remember what of a flow was found to be up to date, unless nothing of it is new."""
     prepared = plan.prepared
-    if prepared is None or not plan.decisions or state.doubted():
+    if prepared is None or state.doubted():
         return
     # A contract holds the columns of partitions against each other.
     if prepared.gone or not prepared.contract.is_empty:
         return
     made = _made(plan, state.sums(plan.name), _set_aside(plan, state))
+    if made is None and plan.standing is not None and plan.standing.is_new:
+        made = plan.standing.seal
     if made is not None:
         state.remember_seal(plan.name, made.to_bytes())
 
@@ -83,8 +83,8 @@ def _is_sound(decision: Decision) -> bool:
     return not any(each.signature.racy for each in files)
 
 
-def _seen(files: Sequence[ReadSource | Output]) -> Seen:
-    return tuple((each.path, numbers_of(each.signature)) for each in files)
+def _seen(files: Sequence[ReadSource | Output]) -> tuple[Seen, ...]:
+    return tuple((each.path, numbers_of(each.signature), each.hash) for each in files)
 
 
 def _proved(decision: Decision, sums: Mapping[str, str]) -> _Part:
@@ -95,7 +95,7 @@ def _proved(decision: Decision, sums: Mapping[str, str]) -> _Part:
 
 def _unproved(decision: Decision) -> _Part:
     assert decision.partition is not None
-    read = tuple((each.path, UNKNOWN) for each in decision.partition.sources)
+    read = tuple((each.path, UNKNOWN, UNSEALED) for each in decision.partition.sources)
     return _Part(decision.task, UNSEALED, read, ())
 
 
@@ -108,19 +108,18 @@ def _stood(standing: Standing) -> Iterator[_Part]:
     read = _by_owner(seal.read)
     written = _by_owner(seal.written)
     for task, number in tasks.items():
-        total = text[number * SUM : number * SUM + SUM]
+        total = text[number * DIGITS : number * DIGITS + DIGITS]
         yield _Part(task, total, tuple(read[number]), tuple(written.get(number, ())))
 
 
-def _by_owner(files: Files) -> dict[int, list[tuple[str, Numbers]]]:
-    found: dict[int, list[tuple[str, Numbers]]] = {}
-    for path, numbers, owner in files.owned():
-        found.setdefault(owner, []).append((path, numbers))
+def _by_owner(files: Files) -> dict[int, list[Seen]]:
+    found: dict[int, list[Seen]] = {}
+    for seen, owner in files.owned():
+        found.setdefault(owner, []).append(seen)
     return found
 
 
-def _files(seen: Sequence[Seen]) -> Files:
+def _files(seen: Sequence[Sequence[Seen]]) -> Files:
     """Return the files of all partitions, in order of their paths."""
-    owned = [(path, numbers, number) for number, of in enumerate(seen) for path, numbers in of]
-    owned.sort()
-    return Files.of([(path, numbers) for path, numbers, _ in owned], [each for *_, each in owned])
+    owned = sorted((each, number) for number, of in enumerate(seen) for each in of)
+    return Files.of([each for each, _ in owned], [number for _, number in owned])

@@ -5,20 +5,33 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hygge.errors import HomeError
+from hygge.fingerprint import ContentHashes, Signature, is_regular
 from hygge.homes.base import Home
 from hygge.partition import Partition
 from hygge.prepared import Prepared
-from hygge.seal import Files, Numbers, Seal, hash_of_rows, joined, key_of, packed, parted
+from hygge.seal import (
+    DIGITS,
+    WIDTH,
+    Files,
+    Numbers,
+    Seal,
+    hash_of_rows,
+    joined,
+    key_of,
+    numbers_of,
+    packed,
+    parted,
+    split,
+)
 
 GONE = (0, 0, 0, 0)
 """Numbers of what is not there; a file that is there has an inode."""
-
-SUM = 32
-"""Hexadecimal digits of a sum."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,8 @@ class Standing:
     """The sources of these, which are all there is to decide for; None if there may be more."""
     added: frozenset[str] = frozenset()
     """Sources that the seal does not have."""
+    is_new: bool = False
+    """Whether `seal` says more than the one that is remembered."""
 
     @functools.cached_property
     def tasks(self) -> dict[str, int]:
@@ -42,7 +57,7 @@ class Standing:
     @property
     def count(self) -> int:
         """How many partitions stand."""
-        return len(self.seal.sums) * 2 // SUM - len(self.others)
+        return len(self.seal.sums) * 2 // DIGITS - len(self.others)
 
     @property
     def is_whole(self) -> bool:
@@ -63,43 +78,105 @@ class Standing:
         if not self.others:
             yield from parted(self.seal.written.paths)
             return
-        for path, _, owner in self.seal.written.owned():
+        for (path, _, _), owner in self.seal.written.owned():
             if owner not in self.others:
                 yield path
 
 
 def standing(
-    seal: Seal, prepared: Prepared, sums: Mapping[str, str], doubtful: Collection[str]
+    seal: Seal,
+    prepared: Prepared,
+    sums: Mapping[str, str],
+    doubtful: Collection[str],
+    hashes: ContentHashes,
 ) -> Standing | None:
     """Return what of *seal* stands; None if that can't be told.
+
+    A file that looks another than in the seal is read: most were only touched.
 
     Args:
         sums: Of the rows of the flow in the state.
         doubtful: Tasks that have to be decided for in any case.
+        hashes: What was read already.
     """
     if seal.key != key_of(prepared):
         return None
     read = _glance([prepared.home])
     inputs = _glance([each.home for each in prepared.inputs.values()])
-    if read is None or inputs is None or Files.of(inputs) != seal.inputs:
+    if read is None or inputs is None or not _are_the_same(inputs, seal.inputs):
         return None
-    paths, numbers = joined(path for path, _ in read), packed(each for _, each in read)
-    written = _written(seal, prepared)
-    is_same = paths == seal.read.paths
-    others = seal.read.differing(numbers) if is_same else set()
-    others |= seal.written.differing(written)
     added: set[str] = set()
-    if not is_same:
-        moved, added = _compared(seal.read, dict(read))
-        others |= moved
+    new_written, others = _reread(seal.written, _written(seal, prepared), prepared.root, hashes)
+    if is_same := joined(path for path, _ in read) == seal.read.paths:
+        numbers = packed(each for _, each in read)
+        new_read, changed = _reread(seal.read, numbers, prepared.root, hashes, os.stat)
+    else:
+        new_read = seal.read
+        changed, added = _compared(seal.read, dict(read))
+    others |= changed
     is_known = True
     if doubtful or hash_of_rows(sums.values()) != seal.rows:
         others |= _doubted(seal, sums, doubtful)
         is_known = {*sums, *doubtful} <= set(parted(seal.tasks))
+    is_new = new_read is not seal.read or new_written is not seal.written
+    renewed = dataclasses.replace(seal, read=new_read, written=new_written) if is_new else seal
     if not (is_same and is_known):
-        return Standing(seal, frozenset(others), None, frozenset(added))
-    files = {path for path, _, owner in seal.read.owned() if owner in others} if others else ()
-    return Standing(seal, frozenset(others), frozenset(files))
+        return Standing(renewed, frozenset(others), None, frozenset(added), is_new)
+    files = {seen[0] for seen, owner in seal.read.owned() if owner in others} if others else ()
+    return Standing(renewed, frozenset(others), frozenset(files), is_new=is_new)
+
+
+def _are_the_same(seen: Sequence[tuple[str, Numbers]], files: Files) -> bool:
+    paths, numbers = joined(path for path, _ in seen), packed(each for _, each in seen)
+    return (paths, numbers) == (files.paths, files.numbers)
+
+
+def _reread(
+    files: Files,
+    numbers: bytes,
+    root: Path,
+    hashes: ContentHashes,
+    look: Callable[[str], os.stat_result] = os.lstat,
+) -> tuple[Files, set[int]]:
+    """Read the files that have other *numbers*.
+
+    Args:
+        look: How to look at one; an output that has become a link is not what was written.
+
+    Returns:
+        *files* with the numbers of those whose content is the same, as far as these prove
+        anything; and the partitions of the others.
+    """
+    differing = files.differing(numbers)
+    if not differing:
+        return files, set()
+    paths, owners = parted(files.paths), array("i", files.owners)
+    digests, known = split(files.hashes.hex(), DIGITS), split(files.numbers, WIDTH)
+    changed: set[int] = set()
+    for at in differing:
+        is_known = any(known[at])  # of a partition that was not up to date, nothing is
+        full = os.path.join(root, paths[at])
+        now = _signature(full, digests[at], hashes, look) if is_known else None
+        if now is None:
+            changed.add(owners[at])
+        elif not now.racy:
+            known[at] = packed([numbers_of(now)])
+    renewed = b"".join(known)
+    is_new = renewed != files.numbers
+    return (dataclasses.replace(files, numbers=renewed) if is_new else files), changed
+
+
+def _signature(
+    path: str, digest: str, hashes: ContentHashes, look: Callable[[str], os.stat_result]
+) -> Signature | None:
+    """Return the signature of the file at *path*; None if its content is not that of *digest*."""
+    try:
+        stat = look(path)
+        now = Signature.of(stat)
+        is_same = is_regular(stat) and hashes.read(path, now) == digest
+    except (OSError, ValueError):
+        return None
+    return now if is_same else None
 
 
 def _glance(homes: Iterable[Home]) -> list[tuple[str, Numbers]] | None:
@@ -137,7 +214,7 @@ def _numbers(stat: os.stat_result) -> Numbers:
 
 def _compared(read: Files, now: Mapping[str, Numbers]) -> tuple[set[int], set[str]]:
     """Return the partitions of which a file has changed or is gone, and the files that are new."""
-    sealed = {path: (numbers, owner) for path, numbers, owner in read.owned()}
+    sealed = {path: (numbers, owner) for (path, numbers, _), owner in read.owned()}
     pairs = ((now.get(path, GONE), numbers, owner) for path, (numbers, owner) in sealed.items())
     changed = {owner for new, old, owner in pairs if packed([new]) != packed([old])}
     return changed, now.keys() - sealed.keys()
@@ -145,10 +222,9 @@ def _compared(read: Files, now: Mapping[str, Numbers]) -> tuple[set[int], set[st
 
 def _doubted(seal: Seal, sums: Mapping[str, str], doubtful: Collection[str]) -> set[int]:
     """Return the partitions whose row is another one, or that are *doubtful*."""
-    text = seal.sums.hex()
-    known = enumerate(parted(seal.tasks))
+    known = zip(parted(seal.tasks), split(seal.sums.hex(), DIGITS), strict=True)
     return {
         number
-        for number, task in known
-        if sums.get(task) != text[number * SUM : number * SUM + SUM] or task in doubtful
+        for number, (task, total) in enumerate(known)
+        if sums.get(task) != total or task in doubtful
     }

@@ -213,6 +213,43 @@ def test_what_is_gone_and_what_was_moved_since_is_decided_for(sealed: SmallProje
     assert decided(sealed) == ({"p1"}, 2)
 
 
+def test_what_was_only_touched_is_not_decided_for_and_read_once(sealed: SmallProject) -> None:
+    touched = [sealed.path("p0"), sealed.store / "p1.csv"]
+    for file in touched:
+        file.touch()
+
+    assert decided(sealed) == (set(), 4)
+    assert summed(sealed.doit()) == (0, 4, 0, 0)
+
+    state = State(str(sealed.root / ".doit.db"))
+    reading = Coordinator(load(sealed.root), state, Options(), ContentHashes())
+    (flow,) = reading.plan().flows
+
+    assert [each.reason for each in flow.decisions] == [None] * 4
+    assert reading.look.hashes.known(map(str, touched)) == {}
+
+
+def test_what_was_touched_just_now_is_read_again(sealed: SmallProject) -> None:
+    sealed.path("p0").touch()
+    before = seal_of(sealed)
+
+    assert summed(sealed.doit(ahead=0)) == (0, 4, 0, 0)
+    assert seal_of(sealed) == before
+
+    rewrite(sealed.path("p0"), "10", "12")
+
+    assert moved(sealed.doit(ahead=0)) == {"p0"}
+
+
+def test_source_that_has_become_a_pipe_is_not_waited_for(sealed: SmallProject) -> None:
+    sealed.path("p0").unlink()
+    os.mkfifo(sealed.path("p0"))
+    ended = sealed.doit()
+
+    assert ended.code == 1
+    assert "'data/home/p0.csv' is no plain file" in ended.out + ended.err
+
+
 def test_partition_that_failed_is_decided_for(sealed: SmallProject) -> None:
     (sealed.store / "p2.csv").unlink()
     (sealed.store / "p2.csv").mkdir()
