@@ -39,9 +39,10 @@ class Signature:
     """When this signature was taken, nanoseconds since the epoch."""
 
     @classmethod
-    def of(cls, stat: os.stat_result) -> Signature:
-        """Build the signature of a ``stat`` that was made just now."""
-        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, time.time_ns())
+    def of(cls, stat: os.stat_result, taken_ns: int | None = None) -> Signature:
+        """Build the signature of a ``stat`` that was made at *taken_ns*, or just now."""
+        taken = time.time_ns() if taken_ns is None else taken_ns
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, taken)
 
     def same_file(self, other: Signature) -> bool:
         """Tell whether both describe the same version of the same inode, as far as stat can."""

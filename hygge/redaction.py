@@ -115,7 +115,7 @@ def as_json(value: Any, **more: Any) -> str:
     """
     text = json.dumps(value, ensure_ascii=False, **more)
     # Nearly always there is nothing to hide, and that is seen at once.
-    if "://" in text or any(each in text for each in _in_json):
+    if "://" in text or any(each in text for each in tuple(_in_json)):
         text = json.dumps(hide_in(value), ensure_ascii=False, **more)
     return text
 

@@ -64,8 +64,10 @@ class Rows(MutableMapping[str, dict[str, Any]]):
 
     def with_receipt(self, flow: str | None = None) -> list[str]:
         """Return the tasks whose row has a receipt, of one *flow* or all, in order of the rows."""
-        named = list(self._rows) if flow is None else self.of_flow(flow)
-        return [task for task in named if self._has_receipt(task, self._rows[task])]
+        with self._lock:
+            named = list(self._rows) if flow is None else self._by_flow().get(flow, [])
+            rows = [(task, self._rows[task]) for task in named]
+        return [task for task, row in rows if self._has_receipt(task, row)]
 
     def of_flow(self, flow: str) -> list[str]:
         """Return the tasks of *flow* that have a row, in order of the rows."""

@@ -151,9 +151,8 @@ class Run:
                 continue
             store = flow.prepared.store.folder()
             self._unswept.discard(flow.name)
-            if flow.sealed:
-                continue
-            if self._sweeps or not any(decision.receipt for decision in flow.decisions):
+            is_known = flow.sealed or any(decision.receipt for decision in flow.decisions)
+            if self._sweeps or not is_known:
                 # Nothing is remembered that could name them, or what was may be lost.
                 for folder in (store, quarantine_folder(flow.name, self.project.root)):
                     sweep_folder(folder, self.project.root)

@@ -447,6 +447,60 @@ def test_tasks_of_peoples_own_see_each_partition(sealed: SmallProject, writes: b
     assert (sealed.root / "ran").read_text().count("ran") == 1 + writes
 
 
+def test_what_a_killed_move_put_into_place_goes_beside_sealed_partitions(
+    sealed: SmallProject,
+) -> None:
+    """A bug: of a flow of which some partitions were known by a seal, it stayed for ever."""
+    orphan = sealed.store / "orphan.csv"
+    orphan.write_text("k,n\na,1\n")
+    state = State(str(sealed.root / ".doit.db"))
+    state.begin()
+    state.intend("t:p1", ["data/store/orphan.csv"], "20260102T083000000Z-abcdef")
+    state.dump()
+
+    assert decided(sealed) == ({"p1"}, 3)
+    assert summed(sealed.doit()) == (0, 4, 0, 0)
+    assert not orphan.exists()
+    assert decided(sealed) == (set(), 4)
+
+
+FAILING = """
+def task_fetch():
+    return {"actions": ["exit 1"], "targets": ["data/home/p1.csv"], "uptodate": [False]}
+"""
+
+
+def test_sealed_partition_that_is_kept_back_is_not_forgotten(sealed: SmallProject) -> None:
+    """A bug: doit removed its row, so that it was moved again."""
+    dodo = sealed.root / "dodo.py"
+    alone = dodo.read_text()
+    dodo.write_text(alone + FAILING)
+
+    assert "t:p1  not run: fetch failed" in sealed.doit("-c").out
+
+    dodo.write_text(alone)
+
+    assert summed(sealed.doit()) == (0, 4, 0, 0)
+
+
+RESULT = """
+from doit.tools import result_dep
+
+def task_mine():
+    return {"actions": ["true"], "uptodate": [result_dep("t:p1")]}
+"""
+
+
+def test_list_knows_each_partition_beside_tasks_of_peoples_own(sealed: SmallProject) -> None:
+    """A bug: it ended in a traceback where one of them asked for the result of a partition."""
+    dodo = sealed.root / "dodo.py"
+    dodo.write_text(dodo.read_text() + RESULT)
+
+    assert sealed.doit("list", "--status").out.split() == [
+        *("R", "mine", "U", "t", "data/home", "->", "data/store")
+    ]
+
+
 def test_run_that_was_killed_is_not_judged_by_seals(sealed: SmallProject) -> None:
     execute(sealed, "INSERT INTO unclean VALUES ((SELECT run FROM tasks WHERE task = 't:p1'))")
     (sealed.store / ".p9.csv.x.tmp").write_text("")

@@ -29,16 +29,20 @@ def is_alone(tasks: Sequence[Any], words: Iterable[str]) -> bool:
 
 def bring_back(tasks: list[Any], invocation: Invocation) -> None:
     """Make tasks of what was left out, behind the other *tasks*."""
-    assert invocation.run is not None
+    run = invocation.run
     for flow in [task for task in tasks if isinstance(task, FlowTask) and task.left_out]:
         left_out = flow.apart
         if flow.plan.sealed:
-            flow.plan = invocation.run.unsealed(flow.plan)
+            assert run is not None, "only runs go by seals"
+            flow.plan = run.unsealed(flow.plan)
             left_out = flow.plan.decisions
-        prepared = flow.plan.prepared
-        assert prepared is not None
+            run.state.kept |= {each.task for each in left_out}
+        if flow.plan.error is not None:  # something has changed since it was looked at
+            tasks[tasks.index(flow)] = BrokenFlowTask(flow.name, flow.plan.error)
+            continue
+        assert flow.plan.prepared is not None
         there = {*flow.task_dep}
         missing = [each for each in left_out if each.task not in there]
-        tasks += [PartitionTask(invocation.run, prepared, each) for each in missing]
+        tasks += [PartitionTask(run, flow.plan.prepared, each) for each in missing]
         flow.task_dep[:] = [each.task for each in flow.plan.decisions]
         flow.apart = ()

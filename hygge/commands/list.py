@@ -14,6 +14,7 @@ import doit.cmd_list
 from doit.task import Task
 
 from hygge import tasks
+from hygge.commands.leaving_out import bring_back, is_alone
 from hygge.commands.reading import JSON_OPTION, Answer, envelope
 from hygge.commands.telling import NOTHING_STARTED, Telling, no_task, tell_broken
 from hygge.errors import HyggeError
@@ -39,6 +40,8 @@ class List(Telling, doit.cmd_list.List):  # type: ignore[misc]
     def _execute(self, **options: Any) -> int:
         if self._json and tasks.current.plan is not None:
             return self._told(options["subtasks"], options["private"], options["pos_args"])
+        if not is_alone(self.task_list, ()):
+            bring_back(self.task_list, tasks.current)
         result = int(super()._execute(**options))
         return NOTHING_STARTED if tell_broken(self.task_list) else result
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -47,10 +49,13 @@ class FilesHome(Home):
         return self._grouped((path, names[path]) for path in full if path in names)
 
     def _grouped(self, names: Iterable[tuple[str, str]]) -> tuple[Partition, ...]:
+        # Before all stats: of many files the last is grouped seconds after the first was seen.
+        taken = time.time_ns()
         files = (Listed(path, name, stat_or_none(path)) for path, name in names)
         grouped = grouping.partitions(self.section, self.partition, files, self.suffixes)
+        source = functools.partial(self._source, taken)
         return tuple(
-            Partition(each.key, each.name, tuple(map(self._source, each.files)), each.values)
+            Partition(each.key, each.name, tuple(map(source, each.files)), each.values)
             for each in sorted(grouped, key=lambda each: natural(each.key))
         )
 
@@ -67,9 +72,10 @@ class FilesHome(Home):
         except OSError:
             return None
 
-    def _source(self, file: Listed) -> Source:
+    def _source(self, taken: int, file: Listed) -> Source:
         stat = file.stat
-        signature = Signature.of(stat) if stat is not None and is_regular(stat) else None
+        is_file = stat is not None and is_regular(stat)
+        signature = Signature.of(stat, taken) if stat is not None and is_file else None
         return Source(located(file.path, self.root), signature)
 
     def scan(self, partition: Partition) -> pl.LazyFrame:
