@@ -17,13 +17,13 @@ Elsewhere there is ``sync`` and an ``fsync`` of each file.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import functools
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from hygge.errors import StoreError
 from hygge.paths import located
@@ -195,6 +195,16 @@ def forget_cached(files: Iterable[Path]) -> None:
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+@functools.cache
+def _waiting() -> tuple[Any, Any, Any]:
+    """Return the arguments of ``sync_file_range`` for a whole file."""
+    # Imported here, as elsewhere in this module: a run that writes nothing waits for nothing.
+    import ctypes
+
+    whole = ctypes.c_int64(0)
+    return whole, whole, ctypes.c_uint(WAIT_BEFORE_WRITE_WAIT_AFTER)
+
+
 def _check(file: str | Path) -> None:
     """Raise OSError if *file*, which was written, could not be brought onto the disk."""
     ask = _of_libc("sync_file_range")
@@ -204,16 +214,13 @@ def _check(file: str | Path) -> None:
             os.fsync(descriptor)
             return
         try:
-            _called(ask, descriptor, _WHOLE, _WHOLE, _WAITING)
+            _called(ask, descriptor, *_waiting())
         except OSError as error:
             if error.errno not in (errno.ENOSYS, errno.EINVAL, errno.ESPIPE):
                 raise
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-_WHOLE, _WAITING = ctypes.c_int64(0), ctypes.c_uint(WAIT_BEFORE_WRITE_WAIT_AFTER)
 
 
 def _fsync(path: Path) -> None:
@@ -244,7 +251,7 @@ def _open(path: str | Path) -> int:
 
 def _called(function: _Call, *arguments: object) -> None:
     while function(*arguments) != 0:
-        number = ctypes.get_errno()
+        number = _errno()
         if number != errno.EINTR:
             raise OSError(number, os.strerror(number))
 
@@ -252,4 +259,12 @@ def _called(function: _Call, *arguments: object) -> None:
 @functools.cache
 def _of_libc(name: str) -> _Call | None:
     """Return the function of the C library, or None where it has none."""
+    import ctypes
+
     return getattr(ctypes.CDLL(None, use_errno=True), name, None)
+
+
+def _errno() -> int:
+    import ctypes
+
+    return ctypes.get_errno()

@@ -24,6 +24,14 @@ def located(path: str, root: Path) -> str:
     return shown.replace(os.sep, "/")
 
 
+def all_located(paths: Iterable[str], root: Path) -> list[str]:
+    """Return `located` of each of *paths*."""
+    inside = _inside(root)
+    length = len(inside)
+    shown = [path[length:] if path.startswith(inside) else path for path in paths]
+    return shown if os.sep == "/" else [path.replace(os.sep, "/") for path in shown]
+
+
 @functools.lru_cache
 def _inside(root: Path) -> str:
     return os.path.join(root, "")

@@ -8,6 +8,7 @@ receipts do, and by the same rule: none of them may be racy.
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -104,11 +105,11 @@ class Seal:
     @classmethod
     def from_bytes(cls, data: bytes) -> Seal | None:
         """Return the seal that `to_bytes` made; None if *data* is of another version, or none."""
-        parts = []
-        while data:
-            end = 8 + int.from_bytes(data[:8], "big")
-            parts.append(data[8:end])
-            data = data[end:]
+        parts, at = [], 0
+        while at < len(data):
+            end = at + 8 + int.from_bytes(data[at : at + 8], "big")
+            parts.append(data[at + 8 : end])
+            at = end
         if len(parts) != 17 or parts[0] != str(FORMAT).encode():
             return None
         try:
@@ -158,7 +159,12 @@ def numbers_of(signature: Signature) -> Numbers:
 
 def packed(numbers: Iterable[Numbers]) -> bytes:
     """Return *numbers* as bytes, `WIDTH` of each, that are equal if these are."""
-    return array("q", [value & _WORD for each in numbers for value in each]).tobytes()
+    flat = list(itertools.chain.from_iterable(numbers))
+    try:
+        return array("q", flat).tobytes()
+    except OverflowError:
+        # Inodes of some file systems take all 64 bits.
+        return array("q", [(each & _HIGHEST) - (each & _SIGN) for each in flat]).tobytes()
 
 
 Text = TypeVar("Text", str, bytes)
@@ -184,5 +190,5 @@ def _count(data: bytes) -> int:
     return data.decode("utf-8", "surrogatepass").count(BETWEEN) + 1 if data else 0
 
 
-_WORD = 2**63 - 1
-"""Inodes of some file systems, and times before 1970, take the last bit; it tells nothing apart."""
+_SIGN = 2**63
+_HIGHEST = _SIGN - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 import os
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -190,7 +191,8 @@ def _glance(homes: Iterable[Home]) -> list[tuple[str, Numbers]] | None:
         if seen is None:
             return None
         found += [(path, _numbers(stat)) for path, stat in seen]
-    return sorted(found)
+    found.sort(key=operator.itemgetter(0))
+    return found
 
 
 def _written(seal: Seal, prepared: Prepared) -> bytes:

@@ -341,16 +341,15 @@ class State:
         if self._rows is None:
             believed: list[tuple[str, bytes]] = []
             for row, total in self._file.select(_ROWS):
+                digest, parts = xxhash.xxh3_128_hexdigest(row), row.split(b"\0")
                 # A row that was damaged on the disk, or that nobody can have written, is not
                 # believed.
-                parts = row.split(b"\0")
-                if xxhash.xxh3_128_hexdigest(row).encode() != total or len(parts) != 3:
+                if digest.encode() != total or len(parts) != 3:
                     continue
                 task = parts[0].decode("utf-8", "replace")
                 if can_be_task(task):
                     believed.append((task, parts[1]))
-                    self._runs[task] = parts[2].decode("utf-8", "replace")
-                    self._sums[task] = total.decode()
+                    self._runs[task], self._sums[task] = parts[2].decode("utf-8", "replace"), digest
             self._rows = Rows(believed)
         return self._rows
 

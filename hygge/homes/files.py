@@ -20,7 +20,7 @@ from hygge.homes.base import Home
 from hygge.homes.listing import Listed, Listing, could_match_in, stat_or_none
 from hygge.landing import SUFFIXES
 from hygge.partition import FILE, ROW, Partition, Source, natural
-from hygge.paths import contains, located
+from hygge.paths import all_located, contains, located
 
 if TYPE_CHECKING:
     import polars as pl
@@ -68,7 +68,8 @@ class FilesHome(Home):
     def glance(self) -> list[tuple[str, os.stat_result]] | None:
         names = self.seen = list(self._names())
         try:
-            return [(located(path, self.root), os.stat(path)) for path, _ in names]
+            paths = all_located([path for path, _ in names], self.root)
+            return [(path, os.stat(full)) for path, (full, _) in zip(paths, names, strict=True)]
         except OSError:
             return None
 

@@ -57,7 +57,8 @@ class Listing:
             if not name.lower().endswith(suffixes) and path != self.full:
                 continue
             if is_wanted is None or is_wanted(path):
-                self._check_name(path, name)
+                if not path.isascii():
+                    self._check_name(path, name)
                 yield path, name
 
     def _found(self) -> Iterator[tuple[str, str]]:

@@ -65,6 +65,8 @@ def results(root: Path, rounds: int) -> dict[str, dict[str, list[Measured]]]:
         for _ in range(rounds):
             for name, command in commands(case, kind).items():
                 _forget(folder)
+                # Memory that was freed may go back to the host; let it be gone for all alike.
+                time.sleep(SETTLING)
                 try:
                     took = measured(command, folder, {})
                 except RuntimeError as error:
