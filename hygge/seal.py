@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -66,6 +66,12 @@ class Files:
         numbers = zip(words, words, words, words, strict=True)
         seen = zip(parted(self.paths), numbers, hashes, strict=True)
         return zip(seen, array("i", self.owners), strict=True)
+
+    def paths_of(self, partitions: Collection[int]) -> list[str]:
+        """Return the paths of the files of *partitions*."""
+        owners = array("i", self.owners)
+        pairs = zip(parted(self.paths), owners, strict=True)
+        return [path for path, owner in pairs if owner in partitions]
 
     def differing(self, numbers: bytes) -> list[int]:
         """Return which files, by their order here, have other numbers than *numbers* says."""

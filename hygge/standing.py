@@ -79,9 +79,8 @@ class Standing:
         if not self.others:
             yield from parted(self.seal.written.paths)
             return
-        for (path, _, _), owner in self.seal.written.owned():
-            if owner not in self.others:
-                yield path
+        standing = {*range(self.count + len(self.others))} - self.others
+        yield from self.seal.written.paths_of(standing)
 
 
 def standing(
@@ -123,7 +122,7 @@ def standing(
     renewed = dataclasses.replace(seal, read=new_read, written=new_written) if is_new else seal
     if not (is_same and is_known):
         return Standing(renewed, frozenset(others), None, frozenset(added), is_new)
-    files = {seen[0] for seen, owner in seal.read.owned() if owner in others} if others else ()
+    files = seal.read.paths_of(others) if others else ()
     return Standing(renewed, frozenset(others), frozenset(files), is_new=is_new)
 
 
