@@ -56,15 +56,16 @@ class Disks:
 
         It need not be there yet.
         """
-        if folder in self._asked:
-            return
-        self._asked.add(folder)
-        folder = _nearest(folder)
-        with contextlib.suppress(OSError):  # one that may not be read is heard of by its files
-            device = folder.stat().st_dev
-            with self._lock:
+        # Until it is heard of, no other thread may begin to write there.
+        with self._lock:
+            if folder in self._asked:
+                return
+            there = _nearest(folder)
+            with contextlib.suppress(OSError):  # one that may not be read is heard of by its files
+                device = there.stat().st_dev
                 if device not in self._watched:
-                    self._watched[device] = (os.open(folder, os.O_RDONLY), folder)
+                    self._watched[device] = (os.open(there, os.O_RDONLY), there)
+            self._asked.add(folder)
 
     def settle(self, outputs: Iterable[str]) -> None:
         """Wait until all that was written is on the disk.

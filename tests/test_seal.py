@@ -18,7 +18,7 @@ from hygge.coordinator import Coordinator, Options
 from hygge.fingerprint import ContentHashes
 from hygge.project import load
 from hygge.seal import Seal
-from hygge.state import State
+from hygge.state import State, _sum
 
 
 @pytest.fixture(scope="module")
@@ -379,6 +379,24 @@ def test_seal_that_was_forged_hides_nothing(sealed: SmallProject, what: str) -> 
     (sealed.store / "p3.csv").unlink()
 
     assert moved(sealed.doit()) == {"p3"}
+
+
+@pytest.mark.parametrize("called", ["zz", "", "Z" * 32])
+def test_receipt_with_what_is_no_hash_is_not_sealed(sealed: SmallProject, called: str) -> None:
+    with contextlib.closing(sqlite3.connect(sealed.root / ".doit.db")) as state:
+        query = "SELECT data, run FROM tasks WHERE task = 't:p1'"
+        ((data, run),) = state.execute(query).fetchall()
+        row = json.loads(data)
+        row["_values_:"]["outputs"][0][1] = called
+        data = json.dumps(row)
+        state.execute(
+            "UPDATE tasks SET data = ?, sum = ? WHERE task = 't:p1'",
+            (data, _sum("t:p1", data, run)),
+        )
+        state.commit()
+
+    assert summed(sealed.doit()) == (0, 4, 0, 0)
+    assert decided(sealed) == ({"p1"}, 3)
 
 
 def test_ignored_partition_is_counted_as_such(sealed: SmallProject) -> None:

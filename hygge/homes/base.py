@@ -94,8 +94,9 @@ class Home(ABC):
         Raises:
             HomeError: It can't be listed.
         """
+        wanted = {*paths}
         return tuple(
-            each for each in self.partitions() if not {s.path for s in each.sources} - {*paths}
+            each for each in self.partitions() if wanted.issuperset(s.path for s in each.sources)
         )
 
     @abstractmethod
