@@ -328,8 +328,8 @@ class State:
             connection.execute("INSERT OR REPLACE INTO flow_seals VALUES (?, ?, ?)", row)
 
     def sums(self, flow: str) -> dict[str, str]:
-        """Return, for each task of *flow*, a hash of all that is stored for it."""
-        return {task: self._sums[task] for task in self._loaded().of_flow(flow)}
+        """Return, for each task of *flow*, a hash of what is stored for it; empty if nothing is."""
+        return {task: self._sums.get(task, "") for task in self._loaded().of_flow(flow)}
 
     def all_rows(self) -> dict[str, dict[str, Any]]:
         """Return everything that is stored by task, for people to read."""

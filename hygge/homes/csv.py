@@ -90,7 +90,7 @@ class CsvHome(FilesHome, kind="csv"):
         """Refuse a file in which a row has more or fewer fields than the first one.
 
         polars fills a short row with nulls and takes an empty line for a row of them, both
-        without a word, so pyarrow's strict reader looks first. It costs about a quarter of the
+        without a word, so pyarrow's strict reader looks first. It costs about a third of the
         time of reading the file and no memory to speak of.
         """
         self._check_header(path)
